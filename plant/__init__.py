@@ -1,0 +1,56 @@
+"""The vocabulary of the plant: what a machine, a signal, a reading and a failure mode are.
+
+Takes in nothing but TOML files of its own (templates and faults); hands out types that every other
+room speaks. No I/O beyond reading those files, no knowledge of databases, protocols or pages.
+"""
+
+from plant.batch import MICROSECONDS, Batch, Origins, concatenate, to_datetime, to_microseconds
+from plant.directory import MachineEntry, SignalDirectory
+from plant.faults import Fault, Symptom, fault_library, load_fault
+from plant.machine import MachineSpec, WorkRecord
+from plant.quality import Quality
+from plant.sink import Rejected, Sink
+from plant.templates import (
+    Limit,
+    Nameplate,
+    Severity,
+    SignalType,
+    StateRule,
+    Template,
+    TemplateError,
+    load_template,
+    template_library,
+)
+from plant.units import UNITS, Unit, unit
+
+__all__ = [
+    "MICROSECONDS",
+    "UNITS",
+    "Batch",
+    "Fault",
+    "Limit",
+    "MachineEntry",
+    "MachineSpec",
+    "Nameplate",
+    "Origins",
+    "Quality",
+    "Rejected",
+    "Severity",
+    "SignalDirectory",
+    "SignalType",
+    "Sink",
+    "StateRule",
+    "Symptom",
+    "Template",
+    "TemplateError",
+    "Unit",
+    "WorkRecord",
+    "concatenate",
+    "fault_library",
+    "load_fault",
+    "load_template",
+    "template_library",
+    "to_datetime",
+    "to_microseconds",
+    "unit",
+]
