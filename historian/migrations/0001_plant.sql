@@ -85,9 +85,9 @@ create table rollup_dirty (
 create table machine_condition (
     machine_id int primary key references machine,
     tenant_id int not null references tenant,
-    judged_at timestamptz not null,              -- source time of the newest reading judged
-    state text not null,                         -- running, idle, starting, stopped, down, maintenance, off_line
-    state_since timestamptz not null,
+    state text not null default 'off_line',      -- running, idle, starting, stopped, down, maintenance, off_line
+    state_since timestamptz,
+    judged_at timestamptz,                       -- source time of the newest reading judged
     health float8,                               -- 0..100, null while learning
     risk float8,                                 -- 0..1, null while learning
     model_version int,

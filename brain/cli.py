@@ -1,0 +1,60 @@
+"""The command `brain`. Exit code 0 when done, 1 on failure with one line that says what to do, 2 on wrong use."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brain.commands import accounts, records, services, whole
+from brain.failure import Failure
+
+app = typer.Typer(
+    name="brain",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Watches industrial machines, says which one is about to fail and why, and what downtime costs.",
+)
+
+
+@app.callback()
+def options(
+    config: Annotated[Path | None, typer.Option("--config", help="settings file (else ./brain.toml)")] = None,
+) -> None:
+    """Options that hold for every command."""
+    if config is not None:
+        os.environ["BRAIN_CONFIG"] = str(config)
+
+
+for command in (
+    whole.demo,
+    whole.run,
+    services.serve,
+    services.collect,
+    services.ingest,
+    services.analyze,
+    services.simulate,
+    services.migrate,
+    records.replay,
+    records.kpi,
+):
+    app.command()(command)
+app.add_typer(accounts.user_app, name="user")
+app.add_typer(accounts.token_app, name="token")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    try:
+        app()
+    except Failure as failure:
+        sys.stderr.write(f"brain: {failure}\n")
+        sys.exit(1)
+    except OSError as problem:
+        sys.stderr.write(f"brain: {problem.strerror or problem}: {problem.filename or 'see the log for where'}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,90 @@
+"""Commands for one service each, and migrate: for installations with a database and broker of their own."""
+
+from typing import Annotated
+
+import typer
+
+from brain.commands.invocation import DataDir, run_body
+from brain.logs import configure_logs
+
+
+def collect(data_dir: DataDir = None) -> None:
+    """Collectors and spool alone. Example: `BRAIN_DATABASE_URL=postgresql://... brain collect`"""
+    from brain.endpoints import database_url
+    from brain.services.collect import collect as body
+    from brain.settings import load_settings
+
+    settings = load_settings(data_dir=data_dir)
+    configure_logs(settings.log_level, "collect")
+    run_body(body(settings, database_url(settings)))
+
+
+def ingest(data_dir: DataDir = None) -> None:
+    """The writer alone: spool to table, roll-ups, retention. Example: `brain ingest --data-dir /var/lib/brain`"""
+    from brain.endpoints import database_url
+    from brain.services.ingest import ingest as body
+    from brain.settings import load_settings
+
+    settings = load_settings(data_dir=data_dir)
+    configure_logs(settings.log_level, "ingest")
+    run_body(body(settings, database_url(settings)))
+
+
+def analyze(data_dir: DataDir = None) -> None:
+    """Analytics alone: alarms, models, findings, states. Example: `brain analyze`"""
+    from brain.endpoints import database_url
+    from brain.services.analyze import analyze as body
+    from brain.settings import load_settings
+
+    settings = load_settings(data_dir=data_dir)
+    configure_logs(settings.log_level, "analyze")
+    run_body(body(settings, database_url(settings)))
+
+
+def serve(
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="port to listen on")] = None,
+) -> None:
+    """API and console alone. Example: `brain serve --host 0.0.0.0 --port 8000`"""
+    from brain.endpoints import database_url
+    from brain.services.serve import serve as body
+    from brain.settings import load_settings
+
+    settings = load_settings(data_dir=data_dir, host=host, port=port)
+    configure_logs(settings.log_level, "serve")
+    run_body(body(settings, database_url(settings)))
+
+
+def simulate(
+    opcua_url: Annotated[str, typer.Option(help="where the simulated OPC UA server listens")],
+    mqtt_url: Annotated[str, typer.Option(help="broker to publish to")],
+    data_dir: DataDir = None,
+) -> None:
+    """The simulated plant alone. Example: `brain simulate --opcua-url opc.tcp://127.0.0.1:4840/plant --mqtt-url mqtt://127.0.0.1`"""
+    from brain.services.simulate import simulate as body
+    from brain.settings import load_settings
+
+    settings = load_settings(data_dir=data_dir)
+    configure_logs(settings.log_level, "simulate")
+    run_body(body(settings, opcua_url, mqtt_url))
+
+
+def migrate(data_dir: DataDir = None) -> None:
+    """Bring the schema up to date and register the settings' machines. Example: `brain migrate`"""
+    from brain.endpoints import database_url
+    from brain.installation import ensure_administrator, install
+    from brain.settings import load_settings
+
+    async def body() -> None:
+        url = database_url(settings)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        directory = await install(settings, url, [])
+        password = await ensure_administrator(settings, url)
+        typer.echo(f"schema up to date, {len(directory)} machines registered")
+        if password is not None and settings.admin_password is None:
+            typer.echo(f"log in as admin with {password}")
+
+    settings = load_settings(data_dir=data_dir)
+    configure_logs(settings.log_level, "migrate")
+    run_body(body())

@@ -1,0 +1,24 @@
+"""``brain analyze``: conditions (alarms, models, findings) and operation (states, downtime)."""
+
+from datetime import UTC, datetime
+
+from analytics import ConditionService, OperationService
+from brain.services.lifetime import run_until_told, until_told_to_stop
+from brain.settings import Settings
+from historian import Database
+from plant import to_microseconds
+
+
+def _clock() -> int:
+    return to_microseconds(datetime.now(UTC))
+
+
+async def analyze(settings: Settings, database_url: str) -> None:  # noqa: ARG001
+    """Judge what the historian holds until told to stop."""
+    told = until_told_to_stop()
+    async with Database.open(database_url, max_size=4) as database:
+        await run_until_told(
+            ConditionService(database, _clock).run(),
+            OperationService(database, _clock).run(),
+            told=told,
+        )

@@ -1,0 +1,120 @@
+"""``brain collect``: collectors and the spool, in one process."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import structlog
+
+from brain.failure import Failure
+from brain.rundir import RunDirectory
+from brain.services.lifetime import run_until_told, until_told_to_stop
+from brain.settings import Settings
+from collectors import MqttCollector, OpcUaCollector
+from historian import Database, ensure_tenant, load_directory
+from ingest import CheckedSink, Spool
+from plant import SignalDirectory, to_microseconds
+
+log = structlog.get_logger()
+
+LANE = "collect"
+_REFRESH_S = 5.0
+_STATUS_S = 1.0
+
+
+def now_us() -> int:
+    """The wall clock, microseconds since the epoch."""
+    return to_microseconds(datetime.now(UTC))
+
+
+class DirectoryKeeper:
+    """The signal directory, kept fresh from the database and cached on disk for starts without one."""
+
+    def __init__(self, database_url: str, tenant: str, cache: Path) -> None:
+        self._url = database_url
+        self._tenant = tenant
+        self._cache = cache
+        self._current = SignalDirectory()
+
+    def __call__(self) -> SignalDirectory:
+        """The newest directory known."""
+        return self._current
+
+    async def load(self) -> None:
+        """Take the directory from the database, or else from the cache; :class:`Failure` without either."""
+        try:
+            await self._from_database()
+        except (OSError, asyncpg.PostgresError, TimeoutError) as problem:
+            if not self._cache.is_file():
+                raise Failure(
+                    f"the database does not answer ({problem}) and no signal directory is cached in "
+                    f"{self._cache}: start the database once, then collecting goes on without it"
+                ) from problem
+            self._current = SignalDirectory.from_json(self._cache.read_bytes())
+            log.warning("directory_taken_from_cache", machines=len(self._current), reason=str(problem))
+
+    async def keep_fresh(self) -> None:
+        """Ask again every few seconds, so that newly registered machines are collected."""
+        while True:
+            await asyncio.sleep(_REFRESH_S)
+            with suppress(OSError, asyncpg.PostgresError, TimeoutError):
+                await self._from_database()
+
+    async def _from_database(self) -> None:
+        async with (
+            asyncio.timeout(20),
+            Database.open(self._url, max_size=1) as database,
+            database.connection() as connection,
+        ):
+            tenant_id = await ensure_tenant(connection, self._tenant, self._tenant)
+            self._current = await load_directory(connection, tenant_id)
+        scratch = self._cache.with_suffix(".tmp")
+        scratch.write_bytes(self._current.to_json())
+        scratch.replace(self._cache)
+
+
+async def collect(settings: Settings, database_url: str) -> None:
+    """Collect from every source in the settings until told to stop."""
+    if not settings.opcua and not settings.mqtt:
+        raise Failure(
+            "nothing to collect from: give [[opcua]] or [[mqtt]] in the settings file (docs/settings.md has examples)"
+        )
+    run_directory = RunDirectory(settings.data_dir)
+    run_directory.prepare()
+    told = until_told_to_stop()
+    keeper = DirectoryKeeper(database_url, settings.tenant, settings.data_dir / "directory.json")
+    await keeper.load()
+    async with Spool.open(settings.spool_dir, LANE, max_bytes=int(settings.spool_max_gb * 1e9)) as spool:
+        sink = CheckedSink(
+            spool,
+            retention=timedelta(days=settings.retention_days),
+            ahead=timedelta(seconds=settings.time_ahead_s),
+            clock=now_us,
+        )
+        collectors: list[MqttCollector | OpcUaCollector] = [
+            *(OpcUaCollector(source, keeper, sink, now_us) for source in settings.opcua),
+            *(MqttCollector(source, keeper, sink, now_us) for source in settings.mqtt),
+        ]
+        await run_until_told(
+            *(collector.run() for collector in collectors),
+            keeper.keep_fresh(),
+            _report(collectors, run_directory),
+            told=told,
+        )
+
+
+async def _report(collectors: list[MqttCollector | OpcUaCollector], run_directory: RunDirectory) -> None:
+    status: Callable[[], dict[str, object]] = lambda: {  # noqa: E731
+        "sources": [asdict(collector.status()) for collector in collectors],
+        "at": now_us(),
+    }
+    try:
+        while True:
+            run_directory.write("collect", status())
+            await asyncio.sleep(_STATUS_S)
+    finally:
+        run_directory.write("collect", status())

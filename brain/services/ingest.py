@@ -1,0 +1,38 @@
+"""``brain ingest``: the writer (spool to table), the roll-ups and retention, in one process."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from brain.services.lifetime import run_until_told, until_told_to_stop
+from brain.settings import Settings
+from historian import Database, drop_older_than, prepare_ahead
+from ingest import RollupRefresher, Writer
+
+log = structlog.get_logger()
+
+_UPKEEP_S = 3600.0
+
+
+async def ingest(settings: Settings, database_url: str) -> None:
+    """Write what the spool holds into the historian until told to stop."""
+    settings.spool_dir.mkdir(parents=True, exist_ok=True)
+    told = until_told_to_stop()
+    async with Database.open(database_url, max_size=4) as database:
+        await run_until_told(
+            Writer(database, settings.spool_dir).run(),
+            RollupRefresher(database).run(),
+            _upkeep(database, timedelta(days=settings.retention_days)),
+            told=told,
+        )
+
+
+async def _upkeep(database: Database, retention: timedelta) -> None:
+    while True:
+        async with database.connection() as connection:
+            await prepare_ahead(connection)
+            dropped = await drop_older_than(connection, datetime.now(UTC) - retention)
+        if dropped:
+            log.info("retention_applied", dropped=dropped)
+        await asyncio.sleep(_UPKEEP_S)

@@ -1,0 +1,44 @@
+"""When a service ends: on SIGTERM or SIGINT, or when the supervisor that holds its standard input is gone."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+
+def until_told_to_stop() -> asyncio.Event:
+    """An event that is set when this process should end. Call it inside the running loop, once."""
+    loop = asyncio.get_running_loop()
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told.set)
+    if os.environ.get("BRAIN_SUPERVISED") == "1":
+
+        def parent_gone() -> None:
+            if not os.read(sys.stdin.fileno(), 1024):
+                loop.remove_reader(sys.stdin.fileno())
+                told.set()
+
+        loop.add_reader(sys.stdin.fileno(), parent_gone)
+    return told
+
+
+async def run_until_told(*bodies: Coroutine[Any, Any, None], told: asyncio.Event | None = None) -> None:
+    """Run all bodies until the process is told to stop, then cancel them; an error in one ends all.
+
+    Raises what the failing body raised.
+    """
+    told = told or until_told_to_stop()
+    tasks = [asyncio.create_task(body) for body in bodies]
+    waiting = asyncio.create_task(told.wait())
+    try:
+        await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in [waiting, *tasks]:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            raise result

@@ -1,0 +1,114 @@
+"""Settings: one TOML file and BRAIN_* variables; a variable wins over the file."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from brain.failure import Failure
+from collectors import MqttSource, OpcUaSource
+from plant import MachineSpec, template_library
+
+
+class MachineSettings(BaseModel):
+    """A ``[[machines]]`` entry: a machine to register at start."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    site: str
+    line: str
+    machine: str
+    name: str = ""
+    template: str = "motor"
+    area: str = ""
+    nameplate: dict[str, float | str] = Field(default_factory=dict)
+    downtime_cost_per_h: float = 0.0
+    site_name: str = ""
+    time_zone: str = "UTC"
+    currency: str = "CNY"
+
+    def spec(self) -> MachineSpec:
+        """The entry as the plant's own type; raises :class:`Failure` where template or nameplate is wrong."""
+        template = template_library().get(self.template)
+        if template is None:
+            raise Failure(
+                f"machine {self.site}/{self.machine}: template {self.template!r} is not known; "
+                f"known are {', '.join(template_library())}"
+            )
+        template.complete_nameplate(self.nameplate)
+        values = self.model_dump()
+        return MachineSpec(**{**values, "name": self.name or self.machine})
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Lists of tables are ``[[opcua]]``, ``[[mqtt]]`` and ``[[machines]]``."""
+
+    model_config = SettingsConfigDict(env_prefix="BRAIN_", extra="forbid")
+
+    data_dir: Path = Field(Path("var/brain"), description="spool, embedded database and broker live here")
+    database_url: str | None = Field(None, description="replaces the embedded PostgreSQL")
+    mqtt_url: str | None = Field(None, description="replaces the embedded broker")
+    tenant: str = Field("default", description="whose data this is")
+    admin_password: str | None = Field(None, description="password of the account admin; else generated")
+    host: str = Field("127.0.0.1", description="address on which API and console listen")
+    port: int = Field(8000, ge=1, le=65535, description="port of API and console")
+    retention_days: int = Field(400, ge=1, description="older readings are refused and partitions dropped")
+    spool_max_gb: float = Field(20.0, gt=0, description="spool size from which collectors are held back")
+    time_ahead_s: float = Field(300.0, gt=0, description="readings further in the future are quarantined")
+    log_level: str = Field("warning", description="debug, info, warning or error")
+    opcua: list[OpcUaSource] = Field(default_factory=list, description="OPC UA servers to collect from")
+    mqtt: list[MqttSource] = Field(default_factory=list, description="brokers to collect from")
+    machines: list[MachineSettings] = Field(default_factory=list, description="machines to register")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line over environment over file."""
+        sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
+        path = settings_file()
+        if path is not None:
+            sources.append(TomlConfigSettingsSource(settings_cls, toml_file=path))
+        return tuple(sources)
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where spool lanes live."""
+        return self.data_dir / "spool"
+
+
+def settings_file() -> Path | None:
+    """The file that BRAIN_CONFIG names, or ./brain.toml where there is one."""
+    named = os.environ.get("BRAIN_CONFIG")
+    if named:
+        path = Path(named)
+        if not path.is_file():
+            raise Failure(f"settings file {path} is not there: check BRAIN_CONFIG or --config")
+        return path
+    path = Path("brain.toml")
+    return path if path.is_file() else None
+
+
+def load_settings(**given: Any) -> Settings:
+    """Settings with the command line's values on top; raises :class:`Failure` naming each wrong key."""
+    try:
+        settings = Settings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as problem:
+        where = settings_file() or "the environment (BRAIN_*)"
+        lines = [f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in problem.errors()]
+        raise Failure(f"settings in {where} are not right: " + "; ".join(lines)) from problem
+    except ValueError as problem:
+        raise Failure(f"settings file {settings_file()} cannot be read: {problem}") from problem
+    return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
