@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from analytics import record_work
+from analytics import has_work_orders, record_work
 from brain.settings import Settings
 from historian import Database, accounts, ensure_tenant, load_directory, migrate, register_machines
 from plant import MachineSpec, SignalDirectory, WorkRecord

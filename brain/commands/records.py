@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -71,7 +71,7 @@ def kpi(
     settings = load_settings(data_dir=data_dir)
     end = datetime.now(UTC)
 
-    async def body() -> list[KpiGroup]:
+    async def body() -> Any:
         async with Database.open(database_url(settings), max_size=1) as database:
             async with database.connection() as connection:
                 tenant_id = await ensure_tenant(connection, settings.tenant, settings.tenant)
