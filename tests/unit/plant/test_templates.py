@@ -1,0 +1,83 @@
+"""Templates say what is wrong with them, and limits follow the nameplate."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plant import TemplateError, load_template, template_library, unit
+
+
+@pytest.fixture
+def motor():
+    return template_library()["motor"]
+
+
+def test_limits_follow_the_nameplate(motor):
+    def threshold(key, **nameplate):
+        limits = motor.resolved_limits(motor.complete_nameplate(nameplate))
+        return next(entry.threshold for entry in limits if entry.limit.key == key)
+
+    # Baldor MN408: 155 degC for class F, 175 for H. ISO 20816-3 B/C: 2.8 mm/s group 2 rigid, 7.1 group 1 flexible.
+    assert threshold("winding_temperature_alarm") == 155
+    assert threshold("winding_temperature_alarm", insulation_class="H") == 175
+    assert threshold("vibration_de_warning") == 2.8
+    assert threshold("vibration_de_warning", vibration_group="1", mounting="flexible") == 7.1
+    assert threshold("undervoltage", rated_voltage=690.0) == pytest.approx(621)
+
+
+def test_every_template_uses_known_units_and_names_both_languages():
+    for template in template_library().values():
+        for signal in template.signals:
+            assert unit(signal.unit)
+            assert signal.name_en
+            assert signal.name_zh
+
+
+def test_standstill_allowance_depends_on_duty(motor):
+    allowed = [motor.standstill_s(motor.complete_nameplate({"duty": duty})) for duty in ("continuous", "cyclic")]
+    assert allowed[0] < allowed[1]
+
+
+@pytest.mark.parametrize(
+    ("nameplate", "said"),
+    [
+        ({"rated_powr": 3.0}, "rated_powr"),
+        ({"rated_power": "a lot"}, "rated_power"),
+        ({"insulation_class": "Z"}, "B, F, H"),
+    ],
+)
+def test_wrong_nameplate_names_the_field(motor, nameplate, said):
+    with pytest.raises(TemplateError, match=said):
+        motor.complete_nameplate(nameplate)
+
+
+HEAD = 'key="x"\nversion=1\nname_en="x"\nname_zh="x"\n'
+LIMIT = 'key="l", indicator="a", above={of="none"}, severity="alarm", name_en="l", name_zh="l", standard="s"'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("key = ", "not TOML"),
+        ('key = "x"', "version"),
+        (HEAD + 'signals=[{key="a", unit="furlong", name_en="a", name_zh="a"}]', "furlong"),
+        (HEAD + "signals=[]\nlimits=[{" + LIMIT + "}]", "none"),
+    ],
+)
+def test_wrong_template_names_file_and_reason(tmp_path, text, said):
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(TemplateError, match=said) as caught:
+        load_template(path)
+    assert "wrong.toml" in str(caught.value)
+
+
+@given(st.sampled_from(["B", "F", "H"]), st.sampled_from(["1", "2"]), st.sampled_from(["rigid", "flexible"]))
+def test_warning_comes_before_alarm_for_every_nameplate(insulation, group, mounting):
+    motor = template_library()["motor"]
+    nameplate = motor.complete_nameplate(
+        {"insulation_class": insulation, "vibration_group": group, "mounting": mounting}
+    )
+    numbers = {entry.limit.key: entry.threshold for entry in motor.resolved_limits(nameplate)}
+    assert numbers["vibration_de_warning"] < numbers["vibration_de_alarm"]
+    assert numbers["winding_temperature_alarm"] < numbers["winding_temperature_trip"]
