@@ -7,7 +7,7 @@ import structlog
 
 from brain.services.lifetime import run_until_told, until_told_to_stop
 from brain.settings import Settings
-from historian import Database, drop_older_than, prepare_ahead
+from historian import Database, drop_older_than, ensure_tenant, prepare_ahead
 from ingest import RollupRefresher, Writer
 
 log = structlog.get_logger()
@@ -20,8 +20,10 @@ async def ingest(settings: Settings, database_url: str) -> None:
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     told = until_told_to_stop()
     async with Database.open(database_url, max_size=4) as database:
+        async with database.connection() as connection:
+            tenant_id = await ensure_tenant(connection, settings.tenant, settings.tenant)
         await run_until_told(
-            Writer(database, settings.spool_dir).run(),
+            Writer(database, settings.spool_dir, tenant_id=tenant_id).run(),
             RollupRefresher(database).run(),
             _upkeep(database, timedelta(days=settings.retention_days)),
             told=told,

@@ -76,9 +76,13 @@ create table quarantine (
 );
 create index quarantine_by_time on quarantine (tenant_id, received_at desc);
 
--- Minutes and hours whose roll-up is older than their readings.
+-- Minutes whose roll-up is older than their readings. Append-only: the writer never waits for the refresher.
 create table rollup_dirty (
-    bucket timestamptz primary key               -- start of an hour
+    id bigint generated always as identity primary key,
+    bucket timestamptz not null                  -- start of the minute
+);
+create table rollup_dirty_hour (
+    bucket timestamptz primary key               -- start of the hour; touched by the refresher alone
 );
 
 -- What analytics last thought of a machine.

@@ -1,0 +1,123 @@
+"""Roll-ups of one minute and one hour, right under late data: what a writer touched is computed anew."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from historian.database import Connection
+from historian.partitions import READING_1MIN, PartitionKeeper
+from plant import MICROSECONDS, to_datetime, to_microseconds
+
+# Refreshers take turns: the older of two would overwrite the newer's rows.
+LOCK = "select pg_advisory_xact_lock(x'1B0117'::int)"
+
+MARK = "insert into rollup_dirty (bucket) select unnest($1::timestamptz[])"
+
+# Takes a piece of the work: the newest finished minutes first, so that live pages are right first.
+TAKE = """
+with piece as (
+    select id from rollup_dirty where bucket < $1 order by bucket desc limit $2 for update skip locked
+), taken as (
+    delete from rollup_dirty using piece where rollup_dirty.id = piece.id returning rollup_dirty.bucket
+)
+select distinct bucket from taken order by bucket
+"""
+MARK_HOURS = """
+insert into rollup_dirty_hour (bucket)
+select distinct date_trunc('hour', bucket, 'UTC') from unnest($1::timestamptz[]) bucket
+on conflict do nothing
+"""
+TAKE_HOURS = """
+delete from rollup_dirty_hour where bucket in (
+    select bucket from rollup_dirty_hour order by bucket desc limit $1 for update skip locked
+) returning bucket
+"""
+
+# Minutes of a range from raw readings (BRIN reading_time). Quality 2 is bad and not rolled up.
+MINUTES = """
+insert into reading_1min (bucket, signal_id, average, minimum, maximum, count, last)
+select date_trunc('minute', time, 'UTC') as bucket, signal_id, avg(value), min(value), max(value), count(*),
+    (array_agg(value order by time desc))[1]
+from reading
+where time >= $1 and time < $2 and quality < 2 and value is not null
+group by 1, 2
+on conflict (signal_id, bucket) do update
+set average = excluded.average, minimum = excluded.minimum, maximum = excluded.maximum,
+    count = excluded.count, last = excluded.last
+"""
+# One hour from its minutes (BRIN reading_1min_time).
+HOUR = """
+insert into reading_1h (bucket, signal_id, average, minimum, maximum, count, last)
+select $1::timestamptz, signal_id, sum(average * count) / sum(count), min(minimum), max(maximum), sum(count),
+    (array_agg(last order by bucket desc))[1]
+from reading_1min
+where bucket >= $1 and bucket < $1 + interval '1 hour'
+group by signal_id
+on conflict (signal_id, bucket) do update
+set average = excluded.average, minimum = excluded.minimum, maximum = excluded.maximum,
+    count = excluded.count, last = excluded.last
+"""
+
+_MINUTE = timedelta(minutes=1)
+_PIECE = 2000
+_HOURS = 12
+
+
+async def mark_dirty(connection: Connection, minutes: Iterable[int]) -> None:
+    """Remember minutes (starts, microseconds) to roll up, in the transaction of their readings."""
+    await connection.execute(MARK, [to_datetime(minute) for minute in minutes])
+
+
+async def refresh_rollups(connection: Connection, until: datetime | None = None) -> int:
+    """Bring all marked minutes before ``until`` (default: one minute ago) and their hours up to date.
+
+    A minute that is still filling stays marked. Returns how many minutes were computed.
+    """
+    if until is None:
+        until = datetime.now(UTC) - _MINUTE
+    computed = 0
+    while minutes := await _refresh_minutes(connection, until):
+        computed += minutes
+    while await _refresh_hours(connection):
+        pass
+    return computed
+
+
+async def _refresh_minutes(connection: Connection, until: datetime) -> int:
+    pending = await connection.fetchrow(
+        "select min(bucket) as first, max(bucket) as last from (select bucket from rollup_dirty where bucket < $1) d",
+        until,
+    )
+    if pending["first"] is None:
+        return 0
+    async with connection.transaction():
+        await connection.execute(LOCK)
+        minutes = [row["bucket"] for row in await connection.fetch(TAKE, until, _PIECE)]
+        if not minutes:
+            return 0
+        width = READING_1MIN.width_s * MICROSECONDS
+        numbers = sorted({to_microseconds(minute) // width for minute in minutes})
+        await PartitionKeeper().ensure_numbers(connection, READING_1MIN, numbers)
+        for first, last in _runs(minutes):
+            await connection.execute(MINUTES, first, last + _MINUTE)
+        await connection.execute(MARK_HOURS, minutes)
+    return len(minutes)
+
+
+async def _refresh_hours(connection: Connection) -> int:
+    async with connection.transaction():
+        await connection.execute(LOCK)
+        hours = [row["bucket"] for row in await connection.fetch(TAKE_HOURS, _HOURS)]
+        for hour in hours:
+            await connection.execute(HOUR, hour)
+    return len(hours)
+
+
+def _runs(minutes: list[datetime]) -> list[tuple[datetime, datetime]]:
+    """Neighbouring minutes joined: first and last of each run of a sorted list."""
+    runs: list[tuple[datetime, datetime]] = []
+    for minute in minutes:
+        if runs and minute - runs[-1][1] <= _MINUTE:
+            runs[-1] = (runs[-1][0], minute)
+        else:
+            runs.append((minute, minute))
+    return runs

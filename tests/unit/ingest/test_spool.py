@@ -1,0 +1,165 @@
+"""What the spool has promised comes back, whatever happens to the last bytes."""
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest import Spool, SpoolLocked, spool_status
+from ingest.reader import LaneReader, Place
+from ingest.records import CorruptRecord, encode_readings, encode_rejected, record_at
+from ingest.segments import lane_directory, segment_numbers, segment_path
+from plant import Batch, Rejected, concatenate
+
+rows = st.lists(
+    st.tuples(st.integers(-(2**62), 2**62), st.integers(1, 2**31 - 1), st.floats(allow_nan=False), st.integers(0, 2)),
+    min_size=1,
+    max_size=20,
+)
+
+
+def batch_of(entries):
+    return Batch.of_lists(*(list(column) for column in zip(*entries, strict=True)))
+
+
+def same(left, right):
+    return all(
+        np.array_equal(getattr(left, name), getattr(right, name))
+        for name in ("times", "signal_ids", "values", "qualities")
+    )
+
+
+@given(rows)
+def test_batch_survives_encoding(entries):
+    record = record_at(encode_readings(batch_of(entries), 7), 0)
+    assert record is not None
+    assert same(record.batch, batch_of(entries))
+    assert record.received_at == 7
+
+
+def test_rejected_messages_survive_encoding():
+    entry = Rejected("mqtt", "a/b", "not_json", "words", b"\xff\x00", 5)
+    record = record_at(encode_rejected([entry], 5), 0)
+    assert record is not None
+    assert list(record.rejected) == [entry]
+
+
+@given(rows, st.data())
+def test_a_damaged_record_is_never_taken_for_a_whole_one(entries, data):
+    whole = encode_readings(batch_of(entries), 7)
+    place = data.draw(st.integers(0, len(whole) - 1))
+    damaged = bytearray(whole)
+    damaged[place] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(CorruptRecord):
+        assert record_at(bytes(damaged), 0) is None
+
+
+async def test_truncated_at_every_byte_the_records_before_are_read(tmp_path: Path):
+    async with Spool.open(tmp_path, "a") as spool:
+        await spool.put(Batch.of_lists([1], [1], [1.0], [0]))
+        await spool.put(Batch.of_lists([2], [1], [2.0], [0]))
+    directory = lane_directory(tmp_path, "a")
+    (number,) = segment_numbers(directory)
+    path = segment_path(directory, number)
+    whole = path.read_bytes()
+    last = len(encode_readings(Batch.of_lists([2], [1], [2.0], [0]), 0))
+    for kept in range(len(whole) - last, len(whole)):
+        path.write_bytes(whole[:kept])
+        async with Spool.open(tmp_path, "a") as spool:
+            await spool.put(Batch.of_lists([3], [1], [3.0], [0]))
+        reader = LaneReader(directory, Place(0, 0))
+        assert concatenate([record.batch for record in reader.take(100)]).times.tolist() == [1, 3]
+        for later in segment_numbers(directory)[1:]:
+            segment_path(directory, later).unlink()
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(rows, min_size=1, max_size=8), st.integers(1, 30))
+def test_reader_gives_back_all_rows_in_order_in_any_portions(tmp_path_factory, batches, portion):
+    root = tmp_path_factory.mktemp("spool")
+
+    async def write():
+        async with Spool.open(root, "a", segment_bytes=200) as spool:
+            for entries in batches:
+                await spool.put(batch_of(entries))
+
+    asyncio.run(write())
+    reader = LaneReader(lane_directory(root, "a"), Place(0, 0))
+    taken = []
+    while records := reader.take(portion):
+        taken += [record.batch for record in records]
+    assert same(concatenate(taken), concatenate([batch_of(entries) for entries in batches]))
+
+
+async def test_reader_sees_what_comes_later_in_the_same_segment(tmp_path: Path):
+    async with Spool.open(tmp_path, "a") as spool:
+        reader = LaneReader(lane_directory(tmp_path, "a"), Place(0, 0))
+        for value in range(5):
+            await spool.put(Batch.of_lists([value], [1], [1.0], [0]))
+            (record,) = reader.take(10)
+            assert record.batch.times.tolist() == [value]
+        assert reader.take(10) == []
+
+
+async def test_a_place_in_an_emptied_spool_does_not_hide_new_data(tmp_path: Path):
+    async with Spool.open(tmp_path, "a") as spool:
+        await spool.put(Batch.of_lists([1], [1], [1.0], [0]))
+    directory = lane_directory(tmp_path, "a")
+    reader = LaneReader(directory, Place(0, 0))
+    reader.take(10)
+    for number in segment_numbers(directory):
+        segment_path(directory, number).unlink()
+    async with Spool.open(tmp_path, "a") as spool:
+        await spool.put(Batch.of_lists([2], [1], [1.0], [0]))
+    (record,) = LaneReader(directory, reader.place).take(10)
+    assert record.batch.times.tolist() == [2]
+
+
+async def test_one_process_writes_a_lane(tmp_path: Path):
+    async with Spool.open(tmp_path, "a"):
+        with pytest.raises(SpoolLocked, match="another process"):
+            async with Spool.open(tmp_path, "a"):
+                pass
+
+
+async def test_full_spool_holds_the_collector_back_until_there_is_room(tmp_path: Path):
+    async with Spool.open(tmp_path, "a", segment_bytes=10, max_bytes=150) as spool:
+        await spool.put(Batch.of_lists([1], [1], [1.0], [0]))
+        await spool.put(Batch.of_lists([2], [1], [1.0], [0]))
+        waiting = asyncio.create_task(spool.put(Batch.of_lists([3], [1], [1.0], [0])))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        LaneReader(lane_directory(tmp_path, "a"), Place(0, 0)).drop_finished(Place(2**60, 0))
+        await waiting
+        assert spool_status(tmp_path, {}).waiting_readings >= 1
+
+
+async def test_write_error_promises_nothing_and_goes_on_later(tmp_path: Path, monkeypatch):
+    real = os.write
+    failing = {"left": 1}
+
+    def write(handle, data):
+        if len(data) > 20 and failing["left"]:
+            failing["left"] -= 1
+            real(handle, bytes(data)[:10])
+            raise OSError(28, "No space left on device")
+        return real(handle, data)
+
+    monkeypatch.setattr("ingest.spool.os.write", write)
+    monkeypatch.setattr("ingest.spool._RETRY_S", 0.01)
+    async with Spool.open(tmp_path, "a") as spool:
+        await spool.put(Batch.of_lists([1], [1], [1.0], [0]))
+    records = LaneReader(lane_directory(tmp_path, "a"), Place(0, 0)).take(10)
+    assert [record.batch.times.tolist() for record in records] == [[1]]
+
+
+async def test_status_counts_what_is_behind_the_position(tmp_path: Path):
+    async with Spool.open(tmp_path, "a") as spool:
+        await spool.put(Batch.of_lists([1, 2], [1, 1], [1.0, 1.0], [0, 0]))
+        await spool.put(Batch.of_lists([3], [1], [1.0], [0]), [Rejected("s", "a", "r", "d", b"", 0)])
+    assert spool_status(tmp_path, {}).waiting_readings == 3
