@@ -1,5 +1,7 @@
 """The connection pool, which edition answers at the other end, and the two ways to use it."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
@@ -51,14 +53,22 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, max_size: int = 8) -> "AsyncIterator[Database]":
-        """Connect, and disconnect on the way out.
+    async def open(cls, url: str, max_size: int = 8, patience_s: float = 0.0) -> "AsyncIterator[Database]":
+        """Connect, waiting up to ``patience_s`` for a server that is away, and disconnect on the way out.
 
         Raises ``OSError`` or ``asyncpg.PostgresError`` where the server does not answer.
         """
-        pool = await asyncpg.create_pool(
-            url, min_size=1, max_size=max_size, init=_set_codecs, timeout=20, command_timeout=120
-        )
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                pool = await asyncpg.create_pool(
+                    url, min_size=1, max_size=max_size, init=_set_codecs, timeout=20, command_timeout=120
+                )
+                break
+            except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.5)
         try:
             async with pool.acquire() as connection:
                 edition = await detect_edition(connection)

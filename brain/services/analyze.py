@@ -16,7 +16,7 @@ def _clock() -> int:
 async def analyze(settings: Settings, database_url: str) -> None:  # noqa: ARG001
     """Judge what the historian holds until told to stop."""
     told = until_told_to_stop()
-    async with Database.open(database_url, max_size=4) as database:
+    async with Database.open(database_url, max_size=4, patience_s=3600) as database:
         await run_until_told(
             ConditionService(database, _clock).run(),
             OperationService(database, _clock).run(),

@@ -19,7 +19,7 @@ async def ingest(settings: Settings, database_url: str) -> None:
     """Write what the spool holds into the historian until told to stop."""
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     told = until_told_to_stop()
-    async with Database.open(database_url, max_size=4) as database:
+    async with Database.open(database_url, max_size=4, patience_s=3600) as database:
         async with database.connection() as connection:
             tenant_id = await ensure_tenant(connection, settings.tenant, settings.tenant)
         await run_until_told(

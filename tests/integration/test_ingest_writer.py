@@ -25,7 +25,7 @@ from pathlib import Path
 from historian import Database
 from ingest import Writer
 async def main():
-    async with Database.open(sys.argv[1]) as database:
+    async with Database.open(sys.argv[1], patience_s=30) as database:
         await Writer(database, Path(sys.argv[2]), tenant_id=1, max_rows=700).run()
 asyncio.run(main())
 """
@@ -172,6 +172,8 @@ async def test_killed_writer_and_killed_database_lose_and_double_nothing(tmp_pat
                 if round_ % 3 == 2:
                     assert server.pid is not None
                     os.kill(server.pid, signal.SIGKILL)
+                    while server.is_alive():
+                        await asyncio.sleep(0.01)
                     await asyncio.to_thread(server.start)
                 else:
                     writer.kill()
