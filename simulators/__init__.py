@@ -1,0 +1,21 @@
+"""Stands in for plant hardware: physics of three-phase motors with failure modes, served over OPC UA and MQTT.
+
+Takes in a seed and a time; hands out readings as a plant would send them, and, for judges outside the
+product only, what was broken. Nothing else in the product imports from here but the wiring.
+"""
+
+from simulators.fleet import InjectedFault, PlantPlan, simulate_plan
+from simulators.history import simulate_history
+from simulators.live import LiveCounts, run_live
+from simulators.simulation import PlantSimulation, Samples
+
+__all__ = [
+    "InjectedFault",
+    "LiveCounts",
+    "PlantPlan",
+    "PlantSimulation",
+    "Samples",
+    "run_live",
+    "simulate_history",
+    "simulate_plan",
+]

@@ -1,0 +1,241 @@
+"""Writes the reference parts of docs/*.md from the code, between markers; ``--check`` only says what is stale.
+
+    python docs/generate.py            # write
+    python docs/generate.py --check    # exit 1 and name the files that no longer say what the code does
+
+A marker is a comment ``<!-- generated: NAME -->``; everything up to ``<!-- end -->`` is written anew.
+"""
+
+import argparse
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from analytics import kpi_library
+from api import ApiSettings, create_app
+from brain.cli import app
+from brain.settings import MachineSettings, Settings
+from collectors import MqttSource, OpcUaSource
+from plant import fault_library, template_library, unit
+
+DOCS = Path(__file__).parent
+PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+# ------------------------------------------------------------------ commands
+
+
+def command_tree() -> dict[str, Any]:
+    """Every command that does something, by its words without ``brain``."""
+
+    def walk(words: tuple[str, ...], command: Any) -> Iterator[tuple[str, Any]]:
+        if not hasattr(command, "commands"):
+            yield " ".join(words), command
+            return
+        for name, child in command.commands.items():
+            yield from walk((*words, name), child)
+
+    return dict(walk((), typer.main.get_command(app)))
+
+
+def commands() -> str:
+    """One section a command: what it does, an example, its options."""
+    sections = []
+    for words, command in command_tree().items():
+        about, _, example = inspect.cleandoc(command.help).partition("Example: ")
+        parts = [f"## brain {words}\n\n{about.strip()}\n"]
+        if example:
+            parts.append(f"```sh\n{example.strip().strip('`')}\n```\n")
+        rows = [
+            (_names(parameter), _kind(parameter), getattr(parameter, "help", None) or "", _default(parameter))
+            for parameter in command.params
+            if parameter.name != "help"
+        ]
+        if rows:
+            parts.append(table(("option", "takes", "what for", "default"), rows))
+        sections.append("\n".join(parts))
+    return "\n".join(sections)
+
+
+def _names(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"`{parameter.name.upper()}`"
+    return ", ".join(f"`{name}`" for name in parameter.opts)
+
+
+def _kind(parameter: Any) -> str:
+    return "a switch" if getattr(parameter, "is_flag", False) else str(parameter.type.name)
+
+
+def _default(parameter: Any) -> str:
+    if parameter.required:
+        return "must be given"
+    value = parameter.default
+    plain = isinstance(value, int | float | str) and value not in ("", False)
+    return f"`{value}`" if plain else ""
+
+
+# ------------------------------------------------------------------ settings
+
+
+def settings() -> str:
+    """Every setting with its variable."""
+    return table(
+        ("setting", "variable", "type", "default", "what for"),
+        (
+            (f"`{name}`", f"`BRAIN_{name.upper()}`", _type(field), _field_default(field), field.description or "")
+            for name, field in Settings.model_fields.items()
+        ),
+    )
+
+
+def _fields_of(model: type[BaseModel]) -> Callable[[], str]:
+    def rows() -> str:
+        return table(
+            ("key", "type", "default", "what for"),
+            (
+                (f"`{name}`", _type(field), _field_default(field), field.description or "")
+                for name, field in model.model_fields.items()
+            ),
+        )
+
+    return rows
+
+
+def _type(field: FieldInfo) -> str:
+    text = field.annotation.__name__ if isinstance(field.annotation, type) else str(field.annotation)
+    generic = str(field.annotation)
+    if "[" in generic:
+        text = generic
+    text = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)
+    return f"`{text}`"
+
+
+def _field_default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "must be given"
+    value = field.default if field.default is not PydanticUndefined else field.get_default(call_default_factory=True)
+    return "none" if value is None else f"`{value!s}`" if str(value) else '`""`'
+
+
+# ------------------------------------------------------------------ what the product knows
+
+
+def failure_modes() -> str:
+    """The fault library."""
+    return table(
+        ("key", "name", "中文", "of", "first sign to failure", "act within", "what is seen of it", "first check"),
+        (
+            (
+                f"`{fault.key}`",
+                fault.name_en,
+                fault.name_zh,
+                fault.kind,
+                f"{fault.failure_h:g} h",
+                f"{fault.response_h:g} h",
+                "; ".join(symptom.text_en for symptom in fault.symptoms),
+                fault.first_check_en,
+            )
+            for fault in fault_library().values()
+        ),
+    )
+
+
+def limits() -> str:
+    """The limits of every template, with their standards."""
+    return table(
+        ("template", "limit", "name", "severity", "after", "standard", "signed"),
+        (
+            (
+                template.key,
+                f"`{limit.key}`",
+                f"{limit.name_en} {limit.name_zh}",
+                limit.severity.value,
+                f"{limit.delay_s:g} s",
+                " ".join(filter(None, (limit.standard, limit.edition))),
+                "yes" if limit.verified else "no",
+            )
+            for template in template_library().values()
+            for limit in template.limits
+        ),
+    )
+
+
+def signals() -> str:
+    """The signals of every template."""
+    return table(
+        ("template", "signal", "unit", "name", "中文"),
+        (
+            (template.key, f"`{signal.key}`", unit(signal.unit).symbol or signal.unit, signal.name_en, signal.name_zh)
+            for template in template_library().values()
+            for signal in template.signals
+        ),
+    )
+
+
+def routes() -> str:
+    """Every route of the API."""
+    paths = create_app(
+        ApiSettings(database_url="postgresql://localhost/none", console=False, storage_secret="none")  # noqa: S106
+    ).openapi()["paths"]
+    return table(
+        ("method", "path", "what it answers"),
+        (
+            (method.upper(), f"`{path}`", (operation.get("description") or operation["summary"]).split("\n\n")[0])
+            for path, operations in paths.items()
+            for method, operation in operations.items()
+        ),
+    )
+
+
+GENERATORS: dict[str, Callable[[], str]] = {
+    "commands": commands,
+    "settings": settings,
+    "opcua": _fields_of(OpcUaSource),
+    "mqtt": _fields_of(MqttSource),
+    "machines": _fields_of(MachineSettings),
+    "failure_modes": failure_modes,
+    "limits": limits,
+    "signals": signals,
+    "routes": routes,
+}
+
+
+def renewed(text: str) -> str:
+    """A page with all its generated parts written anew; ``KeyError`` for a marker nobody knows."""
+    return PART.sub(lambda part: f"{part[1]}\n{GENERATORS[part[2]]()}\n{part[3]}", text)
+
+
+def main() -> None:
+    """Write or check every page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
+    check = parser.parse_args().check
+    stale = []
+    for page in sorted(DOCS.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        fresh = renewed(text)
+        if fresh != text:
+            stale.append(page.name)
+            if not check:
+                page.write_text(fresh, encoding="utf-8")
+    if check and stale:
+        sys.exit(f"stale: {', '.join(stale)}; renew with `python docs/generate.py`")
+
+
+if __name__ == "__main__":
+    main()

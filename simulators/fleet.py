@@ -1,0 +1,162 @@
+"""A plant to simulate: its machines with their nameplates, and what will break when."""
+
+import math
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import orjson
+
+from plant import MachineSpec
+from simulators.faults import DEMO_MODES, EFFECTS
+
+SITE = "demo-plant"
+_LINES = ("cooling-water", "conveying", "mixing", "hoisting")
+_KINDS = {
+    "continuous": ("Pump", "循环泵", "P"),
+    "cyclic": ("Conveyor", "输送机", "C"),
+    "intermittent": ("Crane", "起重机", "H"),
+}
+# rated power [kW], poles, power factor, efficiency: catalogue values of IE3 motors at 400 V, 50 Hz
+_SIZES = (
+    (5.5, 4, 0.83, 0.896),
+    (7.5, 4, 0.84, 0.904),
+    (11.0, 4, 0.84, 0.914),
+    (15.0, 4, 0.85, 0.921),
+    (22.0, 4, 0.86, 0.930),
+    (30.0, 4, 0.86, 0.936),
+    (45.0, 4, 0.87, 0.942),
+    (55.0, 2, 0.89, 0.943),
+    (75.0, 4, 0.87, 0.950),
+    (90.0, 6, 0.85, 0.949),
+    (132.0, 4, 0.88, 0.956),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class InjectedFault:
+    """Something that breaks: at ``onset`` or, when gradual, from then on until fully grown."""
+
+    site: str
+    machine: str
+    failure_mode: str
+    onset: datetime
+    signal: str = ""
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PlantPlan:
+    """The plant of one seed: the same for every start."""
+
+    seed: int
+    now: datetime
+    history: timedelta
+    specs: tuple[MachineSpec, ...]
+    faults: tuple[InjectedFault, ...]
+
+    def truth(self) -> list[dict[str, str]]:
+        """What was injected, for a judge outside the product."""
+        return [
+            {
+                "site": fault.site,
+                "machine": fault.machine,
+                "failure_mode": fault.failure_mode,
+                "onset": fault.onset.isoformat(),
+            }
+            for fault in self.faults
+        ]
+
+    def expected_readings(self, step_s: int) -> int:
+        """About how many readings the history has."""
+        return int(self.history.total_seconds() / step_s) * len(self.specs) * 16
+
+    def to_json(self) -> bytes:
+        """The plan as JSON."""
+        return orjson.dumps(
+            {
+                "seed": self.seed,
+                "now": self.now,
+                "history_s": self.history.total_seconds(),
+                "specs": [asdict(spec) for spec in self.specs],
+                "faults": [asdict(fault) for fault in self.faults],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "PlantPlan":
+        """The plan that :meth:`to_json` wrote."""
+        content: dict[str, Any] = orjson.loads(data)
+        return cls(
+            content["seed"],
+            datetime.fromisoformat(content["now"]),
+            timedelta(seconds=content["history_s"]),
+            tuple(MachineSpec(**entry) for entry in content["specs"]),
+            tuple(
+                InjectedFault(**{**entry, "onset": datetime.fromisoformat(entry["onset"])})
+                for entry in content["faults"]
+            ),
+        )
+
+
+def simulate_plan(machines: int, seed: int, now: datetime, history: timedelta) -> PlantPlan:
+    """A plant of motors, about a quarter of which get one fault each.
+
+    Gradual modes begin in the last day or so of the history, sudden ones within a minute after ``now``.
+    """
+    random = np.random.default_rng([seed, 1])
+    specs = tuple(_spec(index, machines, random) for index in range(machines))
+    count = min(len(DEMO_MODES), max(1, machines // 4))
+    modes = DEMO_MODES[:count]
+    continuous = [index for index, spec in enumerate(specs) if spec.nameplate["duty"] == "continuous"]
+    chosen = random.permutation(continuous)[:count]
+    faults = []
+    for mode, index in zip(modes, chosen, strict=False):
+        effect = EFFECTS[mode]
+        if effect.growth == "gradual":
+            hours = effect.grows_h * random.uniform(0.95, 1.4)
+            onset = now - timedelta(hours=min(hours, history.total_seconds() / 3600 * 0.35))
+        else:
+            onset = now + timedelta(seconds=float(random.uniform(10, 40)))
+        signal = str(random.choice(effect.signals)) if effect.signals else ""
+        faults.append(InjectedFault(SITE, specs[index].machine, mode, onset, signal, float(random.uniform(0.85, 1.15))))
+    return PlantPlan(seed, now, history, specs, tuple(faults))
+
+
+def _spec(index: int, machines: int, random: np.random.Generator) -> MachineSpec:
+    # Three of five run continuously, so that there is room for every fault on a loaded machine.
+    duty = ("continuous", "cyclic", "continuous", "intermittent", "continuous")[index % 5]
+    if machines < 5:
+        duty = "continuous"
+    kind_en, kind_zh, letter = _KINDS[duty]
+    power, poles, power_factor, efficiency = _SIZES[int(random.integers(len(_SIZES)))]
+    current = power * 1000 / (math.sqrt(3) * 400 * power_factor * efficiency)
+    slip = float(np.clip(0.035 - 0.006 * math.log(power), 0.008, 0.03))
+    number = index + 1
+    spec = MachineSpec(
+        site=SITE,
+        line=_LINES[index % len(_LINES)],
+        machine=f"{letter}{number:03d}",
+        name=f"{kind_en} {number} · {kind_zh}{number}号",
+        template="motor",
+        area="hall-1",
+        nameplate={
+            "rated_power": power,
+            "rated_voltage": 400.0,
+            "rated_current": round(current, 1),
+            "rated_frequency": 50.0,
+            "rated_speed": round(6000 / poles * (1 - slip)),
+            "poles": float(poles),
+            "rated_power_factor": power_factor,
+            "efficiency": efficiency,
+            "insulation_class": "F" if random.random() < 0.8 else "H",
+            "duty": duty,
+            "vibration_group": "2",
+            "mounting": "rigid" if random.random() < 0.8 else "flexible",
+        },
+        downtime_cost_per_h=float(round(random.uniform(800, 12_000), -2)),
+        site_name="Demo plant · 示范工厂",
+        time_zone="Asia/Shanghai",
+    )
+    return replace(spec, nameplate={**spec.nameplate, "rated_speed": float(spec.nameplate["rated_speed"])})
