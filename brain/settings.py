@@ -1,6 +1,7 @@
 """Settings: one TOML file and BRAIN_* variables; a variable wins over the file."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,30 @@ class MachineSettings(BaseModel):
         return MachineSpec(**{**values, "name": self.name or self.machine})
 
 
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+
+
+class _SettingsFile(TomlConfigSettingsSource):
+    """The settings file; ``${NAME}`` in a text is an environment variable, so that passwords stay out of it."""
+
+    def _read_file(self, file_path: Path) -> dict[str, Any]:
+        content: dict[str, Any] = _filled(super()._read_file(file_path), file_path)
+        return content
+
+
+def _filled(value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(entry, path) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_filled(entry, path) for entry in value]
+    if not isinstance(value, str):
+        return value
+    for name in _VARIABLE.findall(value):
+        if name not in os.environ:
+            raise Failure(f"settings file {path} asks for the environment variable {name}, which is not set")
+    return _VARIABLE.sub(lambda match: os.environ[match[1]], value)
+
+
 class Settings(BaseSettings):
     """Everything that can be set. Lists of tables are ``[[opcua]]``, ``[[mqtt]]`` and ``[[machines]]``."""
 
@@ -80,7 +105,7 @@ class Settings(BaseSettings):
         sources: list[PydanticBaseSettingsSource] = [init_settings, env_settings]
         path = settings_file()
         if path is not None:
-            sources.append(TomlConfigSettingsSource(settings_cls, toml_file=path))
+            sources.append(_SettingsFile(settings_cls, toml_file=path))
         return tuple(sources)
 
     @property

@@ -19,7 +19,6 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from analytics import kpi_library
 from api import ApiSettings, create_app
 from brain.cli import app
 from brain.settings import MachineSettings, Settings

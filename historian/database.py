@@ -13,6 +13,8 @@ import orjson
 Connection = Any
 """An asyncpg connection (the package has no types)."""
 
+_CLOSE_S = 10.0
+
 # Whether TimescaleDB is installed in this database, and under which licence it runs (one row).
 EDITION = """
 select extversion, current_setting('timescaledb.license', true) as licence
@@ -101,6 +103,7 @@ async def _set_codecs(connection: Connection) -> None:
 async def _close(pool: Any) -> None:
     """Close politely, and at once where a connection hangs on a dead server."""
     try:
-        await pool.close() if not pool.is_closing() else None
+        async with asyncio.timeout(_CLOSE_S):
+            await pool.close()
     except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         pool.terminate()

@@ -6,7 +6,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from plant import Batch, Rejected, Sink, to_datetime
+from plant import Batch, Quality, Rejected, Sink, to_datetime
 
 _RAW_BYTES = 4096
 
@@ -33,7 +33,7 @@ class CheckedSink:
         """The rows that pass, and one rejected entry for each that does not."""
         now = self._clock()
         # A value may be missing only where its quality says that it is bad.
-        not_a_number = ~np.isfinite(batch.values)
+        not_a_number = ~(np.isfinite(batch.values) | (np.isnan(batch.values) & (batch.qualities == Quality.BAD)))
         in_future = batch.times > now + self._ahead_us
         too_old = batch.times < now - self._retention_us
         wrong: NDArray[np.bool_] = not_a_number | in_future | too_old

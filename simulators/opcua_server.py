@@ -156,6 +156,6 @@ async def _add_variable(parent: Any, path: tuple[str, ...], signal: SignalType, 
     await node.write_attribute(ua.AttributeIds.AccessLevel, ua.DataValue(access))
     await node.write_attribute(ua.AttributeIds.UserAccessLevel, ua.DataValue(access))
     await node.write_attribute(ua.AttributeIds.Historizing, ua.DataValue(ua.Variant(True, ua.VariantType.Boolean)))
-    waiting = ua.DataValue(StatusCode_=ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData))
+    waiting = ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData))
     await node.write_value(waiting)
     return node.nodeid

@@ -3,6 +3,7 @@
 import io
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import orjson
@@ -274,7 +275,7 @@ class PlantSimulation:
         return qualities
 
 
-def _words(value: object) -> object:
+def _words(value: Any) -> Any:
     """Large integers as strings: the state of a random generator has 128 bits, JSON numbers have 64."""
     if isinstance(value, dict):
         return {key: _words(entry) for key, entry in value.items()}
@@ -283,7 +284,7 @@ def _words(value: object) -> object:
     return value
 
 
-def _numbers(value: object) -> dict[str, object] | object:  # type: ignore[explicit-any,unused-ignore]
+def _numbers(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _numbers(entry) for key, entry in value.items()}
     if isinstance(value, str) and value.startswith("int:"):

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -18,7 +18,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from historian import Database, ensure_tenant, load_directory, register_machines
+from historian import Database, ensure_tenant, load_directory, prepare_ahead, register_machines
 from plant import MachineSpec
 
 pytestmark = pytest.mark.integration
@@ -53,8 +53,8 @@ class Broker:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        process = subprocess.Popen(
-            ["/bin/sh", str(self.config / "start.sh")], env={**os.environ, "MQTT_PASSWORD": PASSWORD}
+        process = await asyncio.create_subprocess_exec(
+            "/bin/sh", str(self.config / "start.sh"), env={**os.environ, "MQTT_PASSWORD": PASSWORD}
         )
         try:
             for _ in range(200):
@@ -65,7 +65,7 @@ class Broker:
             yield
         finally:
             process.terminate()
-            await asyncio.to_thread(process.wait, 20)
+            await process.wait()
 
     @asynccontextmanager
     async def client(self, name: str, account: str | None) -> AsyncIterator[mqtt.Client]:
@@ -85,9 +85,9 @@ class Broker:
             client.loop_stop()
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], object]) -> None:
     """Wait until a callable is true; a stuck one ends with the test's own time limit."""
-    while not condition():  # type: ignore[operator]
+    while not condition():
         await asyncio.sleep(0.02)
 
 
@@ -100,13 +100,12 @@ def broker(tmp_path: Path) -> Broker:
 
 async def test_what_is_sent_while_the_collector_and_the_broker_are_away_arrives(broker: Broker) -> None:
     sent = [b"%d" % number for number in range(1500)]  # more than a broker keeps out of the box
-    async with broker.running():
-        async with broker.client("collector", "brain") as collector:
-            await until(collector.is_connected)
-            acknowledged: list[int] = []
-            collector.on_subscribe = lambda *_: acknowledged.append(1)
-            collector.subscribe("ib/v1/+/+/readings", qos=1)
-            await until(lambda: acknowledged)
+    async with broker.running(), broker.client("collector", "brain") as collector:
+        await until(collector.is_connected)
+        acknowledged: list[int] = []
+        collector.on_subscribe = lambda *_: acknowledged.append(1)
+        collector.subscribe("ib/v1/+/+/readings", qos=1)
+        await until(lambda: acknowledged)
     broker.add_account("shangyu")
     async with broker.running(), broker.client("device", "shangyu") as device:
         for payload in sent:
@@ -184,6 +183,7 @@ async def test_grafana_reads_the_plant_and_can_do_nothing_else(database: Databas
     async with database.connection() as connection:
         tenant_id = await ensure_tenant(connection, "default", "Default")
         await register_machines(connection, tenant_id, [MachineSpec("s", "l", "M1", "M1", "motor")])
+        await prepare_ahead(connection)
         directory = await load_directory(connection, tenant_id)
         signal_id = directory.signal_id("s", "M1", "current_u")
         await connection.execute(
@@ -205,9 +205,7 @@ async def test_grafana_reads_the_plant_and_can_do_nothing_else(database: Databas
             await grafana.execute("delete from alarm")
 
 
-async def test_grafana_gets_no_account_where_tenants_share_the_database(
-    database: Database, database_url: str
-) -> None:
+async def test_grafana_gets_no_account_where_tenants_share_the_database(database: Database, database_url: str) -> None:
     async with database.connection() as connection:
         await ensure_tenant(connection, "one", "One")
         await ensure_tenant(connection, "two", "Two")

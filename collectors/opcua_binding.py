@@ -1,0 +1,115 @@
+"""Which variable of a server is which signal: by browsing a pattern, or by hand."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from asyncua import Client, Node, ua
+
+from collectors.sources import PLACES, OpcUaSource
+from plant import SignalDirectory
+
+log = structlog.get_logger()
+
+_MAX_NODES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A variable and the signal it feeds."""
+
+    node_id: Any
+    address: str
+    site: str
+    machine: str
+    signal: str
+    signal_id: int
+    last_time: int | None
+
+
+async def bind(client: Client, source: OpcUaSource, directory: SignalDirectory) -> tuple[list[Binding], int]:
+    """All variables that feed registered signals, and how many others were found.
+
+    Raises ``asyncua.ua.UaError`` where the server does not answer, ``LookupError`` where ``root`` is not there.
+    """
+    places = await _named(client, source) if source.nodes else await _browsed(client, source)
+    bindings = []
+    unbound = 0
+    for node_id, address, place in places:
+        site, machine = place.get("site", source.site), place.get("machine", source.machine)
+        signal = source.signals.get(place["signal"], place["signal"])
+        entry = directory.machine(site, machine)
+        signal_id = entry.signal_ids.get(signal) if entry is not None else None
+        if entry is None or signal_id is None:
+            unbound += 1
+            continue
+        bindings.append(Binding(node_id, address, site, machine, signal, signal_id, entry.last_times.get(signal)))
+    return bindings, unbound
+
+
+async def _named(client: Client, source: OpcUaSource) -> list[tuple[Any, str, Mapping[str, str]]]:
+    uris = await client.get_namespace_array()
+    found: list[tuple[Any, str, Mapping[str, str]]] = []
+    for node in source.nodes:
+        text = node.node
+        if text.startswith("nsu="):
+            uri, _, rest = text[4:].partition(";")
+            if uri not in uris:
+                log.warning("namespace_not_found", source=source.name, uri=uri, node=text)
+                continue
+            text = f"ns={uris.index(uri)};{rest}"
+        try:
+            node_id = ua.NodeId.from_string(text)
+        except ua.UaError as problem:
+            log.warning("node_not_understood", source=source.name, node=node.node, reason=str(problem))
+            continue
+        found.append((node_id, node.node, {"site": node.site, "machine": node.machine, "signal": node.signal}))
+    return found
+
+
+async def _browsed(client: Client, source: OpcUaSource) -> list[tuple[Any, str, Mapping[str, str]]]:
+    level: list[tuple[Node, str, dict[str, str]]] = [(await _root(client, source.root), "", {})]
+    parts = source.pattern.split("/")
+    for depth, part in enumerate(parts):
+        following: list[tuple[Node, str, dict[str, str]]] = []
+        last = depth == len(parts) - 1
+        for node, path, place in level:
+            children = await node.get_children_descriptions(
+                refs=ua.ObjectIds.HierarchicalReferences,
+                nodeclassmask=ua.NodeClass.Variable if last else ua.NodeClass.Object,
+            )
+            for child in children:
+                if child.NodeId.NamespaceIndex == 0:
+                    continue  # the standard's own nodes: Server and its diagnostics
+                name = child.BrowseName.Name or ""
+                known = _matches(part, name, place)
+                if known is not None:
+                    following.append((client.get_node(child.NodeId), f"{path}/{name}", known))
+            if len(following) > _MAX_NODES:
+                raise LookupError(f"more than {_MAX_NODES:,} nodes below {source.root}: name a deeper root")
+        level = following
+    return [(node.nodeid, path.lstrip("/"), place) for node, path, place in level]
+
+
+def _matches(part: str, name: str, place: Mapping[str, str]) -> dict[str, str] | None:
+    """The place with this name added, or None where the pattern does not fit."""
+    key = part.strip("{}") if part.startswith("{") else ""
+    if key in PLACES:
+        return {**place, key: name}
+    if key == "any" or part == name:
+        return dict(place)
+    return None
+
+
+async def _root(client: Client, path: str) -> Node:
+    names: Sequence[str] = [name for name in path.split("/") if name]
+    node = client.nodes.objects
+    for name in names[1:] if names and names[0] == "Objects" else names:
+        for child in await node.get_children_descriptions(refs=ua.ObjectIds.HierarchicalReferences):
+            if child.BrowseName.Name == name:
+                node = client.get_node(child.NodeId)
+                break
+        else:
+            raise LookupError(f"folder {name!r} of root {path!r} is not on the server")
+    return node
