@@ -23,17 +23,19 @@ class MachineSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    site: str
-    line: str
-    machine: str
-    name: str = ""
-    template: str = "motor"
-    area: str = ""
-    nameplate: dict[str, float | str] = Field(default_factory=dict)
-    downtime_cost_per_h: float = 0.0
-    site_name: str = ""
-    time_zone: str = "UTC"
-    currency: str = "CNY"
+    site: str = Field(description="key of the site, part of topics and addresses")
+    line: str = Field(description="line in the site (ISA-95 work centre)")
+    machine: str = Field(description="key of the machine, unique in its site")
+    name: str = Field("", description="what people call it; else its key")
+    template: str = Field("motor", description="machine type, a file in plant/templates")
+    area: str = Field("", description="area of the site (ISA-95)")
+    nameplate: dict[str, float | str] = Field(
+        default_factory=dict, description="fields of the template's nameplate; the rest take its defaults"
+    )
+    downtime_cost_per_h: float = Field(0.0, description="what an hour of unplanned standstill costs")
+    site_name: str = Field("", description="what people call the site; else its key")
+    time_zone: str = Field("UTC", description="IANA time zone of the site, for shifts and display")
+    currency: str = Field("CNY", description="ISO 4217 code of all costs of the site")
 
     def spec(self) -> MachineSpec:
         """The entry as the plant's own type; raises :class:`Failure` where template or nameplate is wrong."""

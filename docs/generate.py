@@ -8,6 +8,7 @@ A marker is a comment ``<!-- generated: NAME -->``; everything up to ``<!-- end 
 
 import argparse
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from pydantic_core import PydanticUndefined
 from api import ApiSettings, create_app
 from brain.cli import app
 from brain.settings import MachineSettings, Settings
-from collectors import MqttSource, OpcUaSource
+from collectors import MqttSource, OpcUaNode, OpcUaSource
 from plant import fault_library, template_library, unit
 
 DOCS = Path(__file__).parent
@@ -77,7 +78,10 @@ def _names(parameter: Any) -> str:
 
 
 def _kind(parameter: Any) -> str:
-    return "a switch" if getattr(parameter, "is_flag", False) else str(parameter.type.name)
+    if getattr(parameter, "is_flag", False):
+        return "a switch"
+    word = {int: "whole number", float: "number", Path: "path"}.get(parameter.type_descriptor.annotation, "text")
+    return f"{word}, repeatable" if parameter.multiple else word
 
 
 def _default(parameter: Any) -> str:
@@ -121,6 +125,7 @@ def _type(field: FieldInfo) -> str:
     if "[" in generic:
         text = generic
     text = re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)
+    text = re.sub(r"tuple\[(\w+), \.\.\.\]", r"list[\1]", text)
     return f"`{text}`"
 
 
@@ -128,7 +133,9 @@ def _field_default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
     value = field.default if field.default is not PydanticUndefined else field.get_default(call_default_factory=True)
-    return "none" if value is None else f"`{value!s}`" if str(value) else '`""`'
+    if value is None:
+        return "none"
+    return f"`{json.dumps(value if isinstance(value, bool | int | float | list | dict | tuple) else str(value))}`"
 
 
 # ------------------------------------------------------------------ what the product knows
@@ -205,6 +212,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "settings": settings,
     "opcua": _fields_of(OpcUaSource),
+    "opcua_nodes": _fields_of(OpcUaNode),
     "mqtt": _fields_of(MqttSource),
     "machines": _fields_of(MachineSettings),
     "failure_modes": failure_modes,

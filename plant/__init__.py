@@ -11,8 +11,11 @@ from plant.machine import MachineSpec, WorkRecord
 from plant.quality import Quality
 from plant.sink import Rejected, Sink
 from plant.templates import (
+    Behaviour,
+    Expectation,
     Limit,
     Nameplate,
+    ResolvedLimit,
     Severity,
     SignalType,
     StateRule,
@@ -27,6 +30,8 @@ __all__ = [
     "MICROSECONDS",
     "UNITS",
     "Batch",
+    "Behaviour",
+    "Expectation",
     "Fault",
     "Limit",
     "MachineEntry",
@@ -35,6 +40,7 @@ __all__ = [
     "Origins",
     "Quality",
     "Rejected",
+    "ResolvedLimit",
     "Severity",
     "SignalDirectory",
     "SignalType",

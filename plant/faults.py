@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from plant.documents import DocumentError, documents, read_document
 from plant.templates import Key, Severity
@@ -23,19 +23,30 @@ class Symptom(_Document):
     """What is seen of a failure mode (ISO 13379-1: symptom and its strength).
 
     indicator: key of a quantity that analytics computes for every machine
-    at: the indicator's value from which the symptom counts as present; below ``at / 2`` as absent
-    direction: ``up`` or ``down``
-    support: natural-log odds that the symptom's presence adds
-    denial: natural-log odds that its absence takes away
+    at, clear: the indicator's value from which the symptom is fully there, and up to which it is not at
+        all; between them it is there in part. ``at`` below ``clear`` means that low values are the symptom.
+    support: natural-log odds that the symptom adds when there; negative where it speaks against the mode
+    denial: natural-log odds taken away when the symptom is not there; an unknown indicator changes nothing
     """
 
     indicator: Key
-    direction: Literal["up", "down"] = "up"
     at: float
-    support: float = Field(ge=-10, le=10)
-    denial: float = Field(default=0.0, ge=0, le=10)
+    clear: float
+    support: float = Field(ge=-12, le=12)
+    denial: float = Field(default=0.0, ge=0, le=12)
+    unit: str = "1"
     text_en: str
     text_zh: str
+
+    @model_validator(mode="after")
+    def _apart(self) -> "Symptom":
+        if self.at == self.clear:
+            raise ValueError(f"symptom {self.indicator}: at and clear must differ")
+        return self
+
+    def presence(self, value: float) -> float:
+        """How far the symptom is there, 0..1."""
+        return min(1.0, max(0.0, (value - self.clear) / (self.at - self.clear)))
 
 
 class Fault(_Document):

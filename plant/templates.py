@@ -168,6 +168,32 @@ class ResolvedLimit:
     threshold: float
 
 
+class Expectation(_Document):
+    """A signal that a normal machine's other signals foretell.
+
+    features: names that :mod:`analytics.features` computes from the other signals
+    when: ``running`` learns and judges running machines only
+    """
+
+    signal: Key
+    features: tuple[str, ...]
+    when: Literal["running", "any"] = "any"
+
+
+class Behaviour(_Document):
+    """How normal behaviour is learnt.
+
+    sampling_s: spacing of the samples it is learnt on
+    baseline_samples: how many of them, from commissioning on, are taken as normal
+    minimum_samples: fewer than this are not enough to judge by
+    """
+
+    sampling_s: float = 60.0
+    baseline_samples: int = 4320
+    minimum_samples: int = 1440
+    expectations: tuple[Expectation, ...] = ()
+
+
 class Template(_Document):
     """A machine type."""
 
@@ -181,6 +207,7 @@ class Template(_Document):
     limits: tuple[Limit, ...] = ()
     states: tuple[StateRule, ...] = ()
     operating: tuple[OperatingRule, ...] = ()
+    behaviour: Behaviour = Behaviour()
     failure_modes: tuple[Key, ...] = ()
     kpis: tuple[Key, ...] = ()
 

@@ -33,7 +33,7 @@ EFFECTS: dict[str, Effect] = {
     "cooling_blocked": Effect("gradual", 14, {"cooling_resistance": 0.9}),
     "bearing_wear_de": Effect("gradual", 24, {"wear_de": 1.0, "wear_nde": 0.12}),
     "bearing_wear_nde": Effect("gradual", 24, {"wear_nde": 1.0, "wear_de": 0.12}),
-    "overload": Effect("sudden", 0, {"load_factor": 0.6}),
+    "overload": Effect("sudden", 0, {"overload": 1.25}),
     # One phase of the feeder has a bad contact: NEMA voltage unbalance of some 4 %.
     "voltage_unbalance": Effect("sudden", 0, {"voltage_dip_wu": 0.04}),
     "phase_loss": Effect("sudden", 0, {"open_phase": 1.0}),

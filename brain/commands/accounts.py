@@ -35,7 +35,9 @@ async def _accounts(data_dir: Any) -> AsyncIterator[tuple[Any, int]]:
 def add(
     name: Name,
     role: Annotated[str, typer.Option(help="administrator, engineer or viewer")] = "viewer",
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)] = "",
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="asked for if not given")
+    ] = "",
     data_dir: DataDir = None,
 ) -> None:
     """Make an account; the password is asked for. Example: `brain user add li --role engineer`"""
@@ -59,7 +61,9 @@ def add(
 @user_app.command("password")
 def change_password(
     name: Name,
-    password: Annotated[str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True)] = "",
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, help="asked for if not given")
+    ] = "",
     data_dir: DataDir = None,
 ) -> None:
     """Set a new password. Example: `brain user password li`"""

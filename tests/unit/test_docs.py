@@ -13,7 +13,7 @@ import pytest
 
 from brain.failure import Failure
 from brain.settings import MachineSettings, Settings, load_settings
-from collectors import MqttSource, OpcUaSource
+from collectors import MqttSource, OpcUaNode, OpcUaSource
 from plant import Fault, Template, fault_library, template_library
 
 ROOT = Path(__file__).parents[2]
@@ -71,12 +71,12 @@ def test_every_command_has_help_and_an_example() -> None:
         section = page("commands.md").partition(f"\n## brain {words}\n")[2].partition("\n## ")[0]
         assert blocks(section, "sh"), f"`brain {words}` has no example in its help"
         for parameter in command.params:
-            assert parameter.name in section.replace("-", "_").lower()
+            assert parameter.name == "help" or all(name.lower() in section.lower() for name in parameter.opts)
             assert getattr(parameter, "help", "x") or parameter.name == "help", f"{words}: {parameter.name} has no help"
 
 
 @pytest.mark.parametrize(
-    "model", [Settings, MachineSettings, OpcUaSource, MqttSource], ids=lambda model: model.__name__
+    "model", [Settings, MachineSettings, OpcUaSource, OpcUaNode, MqttSource], ids=lambda model: model.__name__
 )
 def test_every_setting_is_explained(model: Any) -> None:
     for name, field in model.model_fields.items():
@@ -96,6 +96,15 @@ def test_every_kpi_of_a_template_is_explained() -> None:
     for template in template_library().values():
         for key in template.kpis:
             assert f"| `{key}` |" in page("kpis.md"), key
+
+
+def test_every_reason_of_quarantine_is_explained() -> None:
+    code = "".join(path.read_text() for room in ("collectors", "ingest") for path in (ROOT / room).glob("*.py"))
+    words = r"""(?:reject\(\s*|reason, detail = |Rejected\([^"\n]*(?:f?"[^"]*"[^"\n]*)?, )"([a-z]+_[a-z_]+)\""""
+    used = set(re.findall(words, code))
+    assert used >= {"not_json", "bad_time", "not_a_number", "time_in_future", "refused_by_historian"}
+    section = page("settings.md").partition("## What goes to quarantine")[2]
+    assert used == set(re.findall(r"^\| `(\w+)`", section, re.MULTILINE))
 
 
 # ------------------------------------------------------------------ what the text says

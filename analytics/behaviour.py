@@ -1,0 +1,207 @@
+"""Normal behaviour: what a machine's signals should be, given its other signals, learnt at commissioning.
+
+Each expected signal is a ridge regression (scikit-learn) on load, ambience and heat stored in the machine.
+Stored heat is the load's squared current seen through first-order lags, as the thermal network does.
+"""
+
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import KFold
+from sklearn.preprocessing import StandardScaler
+
+from analytics.indicators import Array
+from plant import Expectation
+
+_LAG = re.compile(r"^(copper|turning)_(\d+)$")
+_BLOCKS = 6
+_RIDGE = 1.0
+# Smallest standard deviation that a model may claim: sensors and weather are not better than that.
+_FLOOR = {"slow": 0.4, "fast": 0.02}
+
+
+def lagged(values: Array, step_s: float, tau_s: float) -> Array:
+    """Values (n,) through a first-order lag, exact for inputs constant over a step, strictly causal.
+
+    Begins in balance with the mean of the first hour; an unknown value keeps the input as it was.
+    """
+    keep = math.exp(-step_s / tau_s)
+    result = np.empty_like(values)
+    first = values[: max(1, round(3600 / step_s))]
+    state = float(np.nanmean(first)) if np.isfinite(first).any() else math.nan
+    driven = state
+    for index, value in enumerate(values):
+        if not math.isnan(value):
+            driven = value
+            if math.isnan(state):
+                state = value
+        state = driven + (state - driven) * keep
+        result[index] = state
+    return result
+
+
+def features(names: Sequence[str], found: Mapping[str, Array], step_s: float) -> Array:
+    """The named features of one machine, (n, names), from its indicators (n,)."""
+    columns = []
+    for name in names:
+        match = _LAG.match(name)
+        if match is None:
+            columns.append(found[name])
+            continue
+        source = found["copper"] if match[1] == "copper" else turning(found)
+        columns.append(lagged(source, step_s, float(match[2])))
+    return np.stack(columns, axis=-1)
+
+
+def turning(found: Mapping[str, Array]) -> Array:
+    """1 where the machine turns, 0 where it stands, NaN where that is not known."""
+    ratio = found["current_ratio"]
+    result: Array = np.where(np.isnan(ratio), np.nan, (ratio > 0.08).astype(np.float64))
+    return result
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedSignal:
+    """A fitted expectation: ``offset + features @ weights``, with the spread of unseen blocks.
+
+    weights: float64 (features,); low, high: float64 (features,), range seen while learning
+    """
+
+    signal: str
+    names: tuple[str, ...]
+    running_only: bool
+    weights: NDArray[np.float64]
+    offset: float
+    deviation: float
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+    def expect(self, inputs: Array) -> Array:
+        """Expected values (n,) for inputs (n, features); NaN where an input is unknown."""
+        expected: Array = self.offset + inputs @ self.weights
+        return expected
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviourModel:
+    """What is normal for one machine."""
+
+    step_s: float
+    samples: int
+    expected: tuple[ExpectedSignal, ...]
+    usual: Mapping[str, float]
+
+    def to_bytes(self) -> bytes:
+        """Plain arrays in an npz, never pickle."""
+        arrays: dict[str, NDArray[np.generic]] = {
+            "head": np.array([self.step_s, self.samples, len(self.expected)]),
+            "usual_keys": np.array(list(self.usual)),
+            "usual": np.array(list(self.usual.values())),
+        }
+        for number, entry in enumerate(self.expected):
+            arrays[f"{number}_words"] = np.array([entry.signal, *entry.names])
+            arrays[f"{number}_numbers"] = np.array([entry.running_only, entry.offset, entry.deviation])
+            arrays[f"{number}_weights"] = np.stack([entry.weights, entry.low, entry.high])
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "BehaviourModel":
+        """The model that :meth:`to_bytes` wrote."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            step_s, samples, count = arrays["head"].tolist()
+            expected = []
+            for number in range(int(count)):
+                words = arrays[f"{number}_words"].tolist()
+                running_only, offset, deviation = arrays[f"{number}_numbers"].tolist()
+                weights, low, high = arrays[f"{number}_weights"]
+                expected.append(
+                    ExpectedSignal(
+                        words[0], tuple(words[1:]), bool(running_only), weights, offset, deviation, low, high
+                    )
+                )
+            usual = dict(zip(arrays["usual_keys"].tolist(), arrays["usual"].tolist(), strict=True))
+        return cls(step_s, int(samples), tuple(expected), usual)
+
+
+def learn(
+    found: Mapping[str, Array],
+    expectations: Sequence[Expectation],
+    slow_signals: Sequence[str],
+    step_s: float,
+    minimum_samples: int,
+) -> BehaviourModel | None:
+    """Learn from a baseline of indicators (n,); None where there is too little to learn from.
+
+    The spread of each expectation is that on blocks of time left out of the fit, so that a short or
+    uniform baseline does not promise more than it knows.
+    """
+    running = turning(found) > 0.5
+    expected = []
+    for expectation in expectations:
+        if expectation.signal not in found:
+            continue
+        inputs = features(expectation.features, found, step_s)
+        wanted = found[expectation.signal]
+        usable = np.isfinite(wanted) & np.isfinite(inputs).all(axis=1)
+        if expectation.when == "running":
+            usable &= running
+        # The lags begin with a guess: the first two hours teach the wrong thing.
+        usable[: round(7200 / step_s)] = False
+        if usable.sum() < minimum_samples * 0.15:
+            continue
+        x, y = inputs[usable], wanted[usable]
+        floor = _FLOOR["slow" if expectation.signal in slow_signals else "fast"]
+        weights, offset = _fit(x, y)
+        deviation = max(_spread_on_unseen(x, y), floor * (1.0 if floor > 0.1 else float(np.mean(np.abs(y))) + 0.5))
+        expected.append(
+            ExpectedSignal(
+                expectation.signal,
+                expectation.features,
+                expectation.when == "running",
+                weights,
+                offset,
+                deviation,
+                x.min(axis=0),
+                x.max(axis=0),
+            )
+        )
+    if len(running) < minimum_samples or not (expected or not expectations):
+        return None
+    usual = {}
+    for key in ("current_unbalance", "voltage_unbalance", "load"):
+        values = found.get(key)
+        if values is not None and running.any():
+            usual[key] = float(np.nanmedian(values[running]))
+    usual["starts_per_hour"] = _most_starts(running, step_s)
+    return BehaviourModel(step_s, len(running), tuple(expected), usual)
+
+
+def _fit(x: Array, y: Array) -> tuple[NDArray[np.float64], float]:
+    scaler = StandardScaler().fit(x)
+    ridge = Ridge(alpha=_RIDGE).fit(scaler.transform(x), y)
+    weights: NDArray[np.float64] = ridge.coef_ / scaler.scale_
+    return weights, float(ridge.intercept_ - weights @ scaler.mean_)
+
+
+def _spread_on_unseen(x: Array, y: Array) -> float:
+    """Root mean square error on blocks of time that were left out of the fit."""
+    squares = []
+    for train, test in KFold(_BLOCKS, shuffle=False).split(x):
+        weights, offset = _fit(x[train], y[train])
+        squares.append(np.mean((y[test] - offset - x[test] @ weights) ** 2))
+    return math.sqrt(float(np.mean(squares)))
+
+
+def _most_starts(running: NDArray[np.bool_], step_s: float) -> float:
+    """The most starts seen in any hour."""
+    starts = np.flatnonzero(running[1:] & ~running[:-1])
+    width = 3600 / step_s
+    return float(max((np.sum((starts >= at) & (starts < at + width)) for at in starts), default=0))
