@@ -76,7 +76,9 @@ def thermal_capacity(current_ratio: Array, step_s: float, tau_s: float = 1800.0,
     return 100 * theta
 
 
-def bearing_frequencies(balls: int, ball_diameter: float, pitch_diameter: float, angle: float = 0.0) -> dict[str, float]:
+def bearing_frequencies(
+    balls: int, ball_diameter: float, pitch_diameter: float, angle: float = 0.0
+) -> dict[str, float]:
     """Defect frequencies as multiples of shaft speed: outer race, inner race, ball spin, cage.
 
     Diameters in the same unit, angle in radians. BPFO + BPFI = number of balls.

@@ -1,0 +1,279 @@
+"""The condition of one machine at one moment: indicators, sensor faults, diagnosis, health and risk.
+
+Pure: takes arrays, hands out a judgement, remembers nothing.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analytics.behaviour import BehaviourModel, features, turning
+from analytics.diagnosis import Verdict, diagnose
+from analytics.indicators import Array, indicators
+from analytics.sensors import implausible_share, spikes, stuck_signals
+from plant import Fault, Nameplate, Severity, Template
+
+# How much a failure mode of this severity takes from health and adds to risk when it is certain.
+SEVERITY_WEIGHT = {Severity.NOTICE: 0.3, Severity.WARNING: 0.6, Severity.ALARM: 0.8, Severity.CRITICAL: 1.0}
+_SLOW_S = 600.0
+_FAST_S = 60
+_MEMORY_S = 3 * 3600.0
+_COVERED = 0.6
+_TURNING = 0.08
+_START_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is thought of a machine now.
+
+    health: 0..100, None while learning; risk: 0..1, None while learning
+    verdicts: of the machine and its supply, then of its sensors, each most probable first
+    found: indicators now, NaN where unknown; judged: whether the machine ran, so that absence means something
+    suspects: signals whose sensor is not believed
+    """
+
+    health: float | None
+    risk: float | None
+    machine: list[Verdict]
+    sensors: list[Verdict]
+    found: dict[str, float]
+    judged: bool
+    suspects: list[str] = field(default_factory=list)
+
+
+def judge_machine(
+    template: Template,
+    nameplate: Nameplate,
+    model: BehaviourModel | None,
+    faults: Mapping[str, Fault],
+    minutes: Mapping[str, Array],
+    seconds: Mapping[str, Array],
+    bad_share: Mapping[str, float] | None = None,
+) -> Judgement:
+    """Judge one machine.
+
+    minutes: signal -> float64 (n,), averages of the last hours at the model's step, the newest last
+    seconds: signal -> float64 (m,), the newest readings second by second, NaN where there was none
+    bad_share: signal -> share of its newest readings that the device called bad
+    """
+    numeric = [signal.key for signal in template.signals if signal.kind == "number"]
+    recent = {key: seconds[key] for key in numeric if key in seconds}
+    stuck = stuck_signals(recent, numeric)
+    if not stuck:
+        # A plant that sends once a minute shows a stuck sensor in its minutes.
+        stuck = stuck_signals({key: minutes[key][-45:] for key in numeric if key in minutes}, numeric)
+    dropped = [key for key, share in (bad_share or {}).items() if share > 0.3]
+    spiked = {key: spikes(recent[key], 20.0) for key in recent if template.signal(key).speed == "slow"}
+    impossible = [
+        signal.key
+        for signal in template.signals
+        if signal.key in recent
+        and implausible_share(recent[signal.key], signal.plausible_min, signal.plausible_max) > 0.3
+    ]
+    suspects = sorted({*stuck, *dropped, *impossible, *(key for key, count in spiked.items() if count >= 2)})
+
+    believed = {key: values for key, values in seconds.items() if key not in suspects}
+    settled = _settled(believed, nameplate) if template.key == "motor" else None
+    now = {key: _tail_mean(values, _FAST_S, settled) for key, values in believed.items()}
+    found = {
+        key: float(value)
+        for key, value in indicators(template.key, nameplate, {k: np.array(v) for k, v in now.items()}).items()
+    }
+    running = turning({key: np.array(found.get(key, math.nan)) for key in ("current_ratio",)})
+    runs = bool(running > 0.5)
+    found |= _sensor_indicators(stuck, dropped, bad_share or {}, spiked, found)
+    if model is not None:
+        history = {key: values for key, values in minutes.items() if key not in suspects}
+        found |= residual_indicators(template, nameplate, model, history, now, runs)
+        found |= _starts(model, minutes, nameplate)
+        found["vibration_scatter"] = _scatter(believed, settled, runs)
+        excess = found.get("current_unbalance", math.nan) - model.usual.get("current_unbalance", 0.0)
+        found["current_unbalance_excess"] = (
+            max(0.0, excess - 10 * max(0.0, found["voltage_unbalance"] - model.usual.get("voltage_unbalance", 0.0)))
+            if runs and "voltage_unbalance" in found and not math.isnan(excess)
+            else math.nan
+        )
+    if not runs:
+        # A standing motor says nothing of what only shows under load.
+        for key in ("voltage_unbalance", "load", "phase_current_ratio", "speed_ratio"):
+            found[key] = math.nan
+    kinds = [faults[key] for key in template.failure_modes if key in faults]
+    sensors = diagnose([fault for fault in kinds if fault.kind == "sensor"], found)
+    machine = diagnose([fault for fault in kinds if fault.kind != "sensor"], found)
+    if model is None:
+        return Judgement(None, None, [], sensors, found, runs, suspects)
+    health, risk = health_and_risk(machine, sensors, faults)
+    return Judgement(health, risk, machine, sensors, found, runs, suspects)
+
+
+def health_and_risk(machine: list[Verdict], sensors: list[Verdict], faults: Mapping[str, Fault]) -> tuple[float, float]:
+    """Health 0..100 and risk 0..1 of verdicts.
+
+    risk = 1 - prod(1 - probability x weight of severity) over all failure modes; health = 100 x the same
+    product over those of the machine and its supply alone: a bad sensor is a risk, not an illness.
+    """
+    well = math.prod(
+        1 - verdict.probability * SEVERITY_WEIGHT[faults[verdict.failure_mode].severity] for verdict in machine
+    )
+    seen = math.prod(
+        1 - verdict.probability * SEVERITY_WEIGHT[faults[verdict.failure_mode].severity] for verdict in sensors
+    )
+    return 100 * well, 1 - well * seen
+
+
+def residual_indicators(
+    template: Template,
+    nameplate: Nameplate,
+    model: BehaviourModel,
+    minutes: Mapping[str, Array],
+    now: Mapping[str, float],
+    runs: bool,
+) -> dict[str, float]:
+    """Measured less expected (temperatures, K) or measured over expected (vibration), newest values.
+
+    Unknown where too little of the last hours was seen to know how warm the machine should be.
+    """
+    if not minutes or not now:
+        return {}
+    # The newest moment is a last, shorter minute behind the others.
+    joined = {
+        key: np.append(minutes.get(key, np.full(1, np.nan)), now.get(key, math.nan))
+        for key in {*minutes, *now}
+        if len(minutes.get(key, ())) == len(next(iter(minutes.values())))
+    }
+    series = indicators(template.key, nameplate, joined)
+    wanted = round(_MEMORY_S / model.step_s)
+    current = series.get("current_ratio", np.full(1, np.nan))[-wanted:]
+    covered = len(current) >= wanted * 0.9 and bool(np.isfinite(current).mean() > _COVERED)
+    values: dict[str, float] = {}
+    for expected in model.expected:
+        if expected.signal not in series:
+            continue
+        try:
+            inputs = features(expected.names, series, model.step_s)
+        except KeyError:
+            continue
+        predicted = expected.expect(inputs)
+        slow = template.signal(expected.signal).speed == "slow"
+        if slow:
+            tail = round(_SLOW_S / model.step_s)
+            residual = (series[expected.signal] - predicted)[-tail:]
+            known = residual[np.isfinite(residual)]
+            name = f"residual_{expected.signal}"
+            values[name] = float(np.median(known)) if covered and len(known) >= 3 else math.nan
+        else:
+            value = series[expected.signal][-1] / predicted[-1] if predicted[-1] > 0.05 else math.nan
+            values[expected.signal.replace("velocity", "ratio")] = float(value) if runs else math.nan
+    return values | _combined(values)
+
+
+def _combined(values: Mapping[str, float]) -> dict[str, float]:
+    """Indicators that compare residuals with one another."""
+    de = values.get("residual_bearing_temperature_de", math.nan)
+    nde = values.get("residual_bearing_temperature_nde", math.nan)
+    winding = values.get("residual_winding_temperature", math.nan)
+    ratio_de, ratio_nde = values.get("vibration_ratio_de", math.nan), values.get("vibration_ratio_nde", math.nan)
+    combined = {
+        "residual_bearing_least": min(de, nde) if not math.isnan(de + nde) else math.nan,
+        "residual_bearing_greatest": max(de, nde) if not math.isnan(de + nde) else math.nan,
+        "residual_bearing_difference": de - nde,
+        "vibration_ratio_least": min(ratio_de, ratio_nde) if not math.isnan(ratio_de + ratio_nde) else math.nan,
+        "vibration_side": math.log(ratio_de / ratio_nde) if ratio_de > 0 and ratio_nde > 0 else math.nan,
+        "lone_residual": math.nan,
+    }
+    if not math.isnan(de + nde + winding):
+        # One of three temperatures off while the two others, heated by the same losses, are not; a bearing
+        # that also shakes is a bearing.
+        residuals = {"winding": winding, "de": de, "nde": nde}
+        name = max(residuals, key=lambda key: abs(residuals[key]))
+        others = max(abs(value) for key, value in residuals.items() if key != name)
+        shaking = {"de": ratio_de, "nde": ratio_nde}.get(name, 1.0)
+        lone = abs(residuals[name]) - 3 * others
+        combined["lone_residual"] = 0.0 if shaking > 1.25 else max(0.0, lone)
+    return combined
+
+
+def _sensor_indicators(
+    stuck: list[str],
+    dropped: list[str],
+    bad_share: Mapping[str, float],
+    spiked: Mapping[str, int],
+    found: Mapping[str, float],
+) -> dict[str, float]:
+    values = {
+        "stuck_signals": float(len(stuck)),
+        "dropout_share": max(bad_share.values(), default=0.0),
+        "spikes": float(max(spiked.values(), default=0)),
+        "dropped_signals": float(len(dropped)),
+    }
+    apparent = math.sqrt(3) * found.get("voltage_mean", math.nan) * found.get("current_mean", math.nan) / 1000
+    active = apparent * found.get("power_factor", math.nan)
+    power = found.get("power", math.nan)
+    # Unbalanced phases make the product of means differ from the power: no judgement then.
+    even = found.get("current_unbalance", math.nan) < 5
+    values["power_mismatch"] = abs(power - active) / active if even and active > 0.5 else math.nan
+    return values
+
+
+def _starts(model: BehaviourModel, minutes: Mapping[str, Array], nameplate: Nameplate) -> dict[str, float]:
+    if not all(key in minutes for key in ("current_u", "current_v", "current_w")):
+        return {}
+    mean = (minutes["current_u"] + minutes["current_v"] + minutes["current_w"]) / 3 / float(nameplate["rated_current"])
+    running = mean[-round(3600 / model.step_s) :] > 0.08
+    starts = float(np.sum(running[1:] & ~running[:-1]))
+    return {"starts_per_hour_excess": max(0.0, starts - model.usual.get("starts_per_hour", 0.0))}
+
+
+def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, runs: bool) -> float:
+    """Spread of vibration over its mean in the newest readings, the calmer end; NaN with too few of them."""
+    if not runs:
+        return math.nan
+    spreads = []
+    for key in ("vibration_velocity_de", "vibration_velocity_nde"):
+        values = seconds.get(key)
+        if values is None:
+            continue
+        usable = np.isfinite(values)
+        if settled is not None and len(settled) == len(values):
+            usable &= settled
+        known = values[-_FAST_S:][usable[-_FAST_S:]]
+        if len(known) >= 20:
+            spreads.append(float(np.std(known) / max(float(np.mean(known)), 0.1)))
+    return min(spreads) if spreads else math.nan
+
+
+def _settled(seconds: Mapping[str, Array], nameplate: Nameplate) -> NDArray[np.bool_] | None:
+    """Which of the newest seconds belong to how the machine is now: running past its start, or standing.
+
+    Averages over a start or a stop mean nothing. None where the currents are not known.
+    """
+    phases = [seconds[key] for key in ("current_u", "current_v", "current_w") if key in seconds]
+    if len(phases) < 3:
+        return None
+    ratio = (phases[0] + phases[1] + phases[2]) / 3 / float(nameplate["rated_current"])
+    known = np.isfinite(ratio)
+    if not known.any():
+        return None
+    turns = ratio > _TURNING
+    now = bool(turns[known][-1])
+    other = np.flatnonzero(known & (turns != now))
+    settled = np.ones(len(ratio), bool)
+    if len(other):
+        settled[: other[-1] + 1 + (_START_S if now else 0)] = False
+    # A start that has only just happened leaves nothing to average: then the newest second must do.
+    settled[-1] = True
+    return settled
+
+
+def _tail_mean(values: Array, samples: int, settled: NDArray[np.bool_] | None) -> float:
+    chosen = values[-samples:]
+    usable = np.isfinite(chosen)
+    if settled is not None and len(settled) == len(values):
+        usable &= settled[-samples:]
+        if not usable.any():
+            usable = np.isfinite(chosen)
+    return float(np.mean(chosen[usable])) if usable.any() else math.nan
