@@ -1,0 +1,19 @@
+"""Judges what the historian holds: limits and alarms, normal behaviour, diagnosis, health, states, KPIs.
+
+Pure functions on arrays first; two thin services read and write: :class:`ConditionService` (alarms, models,
+findings, health and risk) and :class:`OperationService` (states and stops).
+"""
+
+from analytics.kpi import DEFINITIONS, KpiDefinition, KpiGroup, KpiValue, compute_kpis
+from analytics.operations import OperationService
+from analytics.service import ConditionService
+
+__all__ = [
+    "DEFINITIONS",
+    "ConditionService",
+    "KpiDefinition",
+    "KpiGroup",
+    "KpiValue",
+    "OperationService",
+    "compute_kpis",
+]

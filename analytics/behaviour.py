@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
@@ -31,18 +32,16 @@ def lagged(values: Array, step_s: float, tau_s: float) -> Array:
 
     Begins in balance with the mean of the first hour; an unknown value keeps the input as it was.
     """
+    known = np.isfinite(values)
+    if not known.any():
+        return np.full_like(values, math.nan)
     keep = math.exp(-step_s / tau_s)
-    result = np.empty_like(values)
     first = values[: max(1, round(3600 / step_s))]
-    state = float(np.nanmean(first)) if np.isfinite(first).any() else math.nan
-    driven = state
-    for index, value in enumerate(values):
-        if not math.isnan(value):
-            driven = value
-            if math.isnan(state):
-                state = value
-        state = driven + (state - driven) * keep
-        result[index] = state
+    begin = float(np.nanmean(first)) if np.isfinite(first).any() else float(values[known][0])
+    # Where nothing is known the input stays as it was.
+    last = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
+    driven = np.where(last >= 0, values[np.maximum(last, 0)], begin)
+    result: Array = lfilter([1 - keep], [1, -keep], driven, zi=[keep * begin])[0]
     return result
 
 

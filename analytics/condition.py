@@ -19,7 +19,8 @@ from plant import Fault, Nameplate, Severity, Template
 # How much a failure mode of this severity takes from health and adds to risk when it is certain.
 SEVERITY_WEIGHT = {Severity.NOTICE: 0.3, Severity.WARNING: 0.6, Severity.ALARM: 0.8, Severity.CRITICAL: 1.0}
 _SLOW_S = 600.0
-_FAST_S = 60
+_FAST_S = 30
+_SCATTER_S = 60
 _MEMORY_S = 3 * 3600.0
 _COVERED = 0.6
 _TURNING = 0.08
@@ -78,7 +79,7 @@ def judge_machine(
 
     believed = {key: values for key, values in seconds.items() if key not in suspects}
     settled = _settled(believed, nameplate) if template.key == "motor" else None
-    now = {key: _tail_mean(values, _FAST_S, settled) for key, values in believed.items()}
+    now = {key: _tail_median(values, _FAST_S, settled) for key, values in believed.items()}
     found = {
         key: float(value)
         for key, value in indicators(template.key, nameplate, {k: np.array(v) for k, v in now.items()}).items()
@@ -240,7 +241,7 @@ def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, ru
         usable = np.isfinite(values)
         if settled is not None and len(settled) == len(values):
             usable &= settled
-        known = values[-_FAST_S:][usable[-_FAST_S:]]
+        known = values[-_SCATTER_S:][usable[-_SCATTER_S:]]
         if len(known) >= 20:
             spreads.append(float(np.std(known) / max(float(np.mean(known)), 0.1)))
     return min(spreads) if spreads else math.nan
@@ -269,11 +270,13 @@ def _settled(seconds: Mapping[str, Array], nameplate: Nameplate) -> NDArray[np.b
     return settled
 
 
-def _tail_mean(values: Array, samples: int, settled: NDArray[np.bool_] | None) -> float:
+def _tail_median(values: Array, samples: int, settled: NDArray[np.bool_] | None) -> float:
     chosen = values[-samples:]
     usable = np.isfinite(chosen)
     if settled is not None and len(settled) == len(values):
         usable &= settled[-samples:]
         if not usable.any():
             usable = np.isfinite(chosen)
-    return float(np.mean(chosen[usable])) if usable.any() else math.nan
+    # The median turns over at once when a step is half way through, where a mean would pass through
+    # states that never were.
+    return float(np.median(chosen[usable])) if usable.any() else math.nan

@@ -5,9 +5,17 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
-from analytics import has_work_orders, record_work
 from brain.settings import Settings
-from historian import Database, accounts, ensure_tenant, load_directory, migrate, register_machines
+from historian import (
+    Database,
+    accounts,
+    ensure_tenant,
+    has_work_orders,
+    load_directory,
+    migrate,
+    record_work,
+    register_machines,
+)
 from plant import MachineSpec, SignalDirectory, WorkRecord
 
 ADMIN = "admin"

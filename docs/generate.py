@@ -11,11 +11,13 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import knowledge
 import typer
+from knowledge import table
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -24,16 +26,9 @@ from api import ApiSettings, create_app
 from brain.cli import app
 from brain.settings import MachineSettings, Settings
 from collectors import MqttSource, OpcUaNode, OpcUaSource
-from plant import fault_library, template_library, unit
 
 DOCS = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *([str(cell).replace("|", "\\|") for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 # ------------------------------------------------------------------ commands
@@ -138,59 +133,7 @@ def _field_default(field: FieldInfo) -> str:
     return f"`{json.dumps(value if isinstance(value, bool | int | float | list | dict | tuple) else str(value))}`"
 
 
-# ------------------------------------------------------------------ what the product knows
-
-
-def failure_modes() -> str:
-    """The fault library."""
-    return table(
-        ("key", "name", "中文", "of", "first sign to failure", "act within", "what is seen of it", "first check"),
-        (
-            (
-                f"`{fault.key}`",
-                fault.name_en,
-                fault.name_zh,
-                fault.kind,
-                f"{fault.failure_h:g} h",
-                f"{fault.response_h:g} h",
-                "; ".join(symptom.text_en for symptom in fault.symptoms),
-                fault.first_check_en,
-            )
-            for fault in fault_library().values()
-        ),
-    )
-
-
-def limits() -> str:
-    """The limits of every template, with their standards."""
-    return table(
-        ("template", "limit", "name", "severity", "after", "standard", "signed"),
-        (
-            (
-                template.key,
-                f"`{limit.key}`",
-                f"{limit.name_en} {limit.name_zh}",
-                limit.severity.value,
-                f"{limit.delay_s:g} s",
-                " ".join(filter(None, (limit.standard, limit.edition))),
-                "yes" if limit.verified else "no",
-            )
-            for template in template_library().values()
-            for limit in template.limits
-        ),
-    )
-
-
-def signals() -> str:
-    """The signals of every template."""
-    return table(
-        ("template", "signal", "unit", "name", "中文"),
-        (
-            (template.key, f"`{signal.key}`", unit(signal.unit).symbol or signal.unit, signal.name_en, signal.name_zh)
-            for template in template_library().values()
-            for signal in template.signals
-        ),
-    )
+# ------------------------------------------------------------------ routes
 
 
 def routes() -> str:
@@ -215,9 +158,14 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "opcua_nodes": _fields_of(OpcUaNode),
     "mqtt": _fields_of(MqttSource),
     "machines": _fields_of(MachineSettings),
-    "failure_modes": failure_modes,
-    "limits": limits,
-    "signals": signals,
+    "failure_modes": knowledge.failure_modes,
+    "limits": knowledge.limits,
+    "signals": knowledge.signals,
+    "unbalance": knowledge.unbalance,
+    "expectations": knowledge.expectations,
+    "diagnosis": knowledge.diagnosis,
+    "findings": knowledge.findings,
+    "severities": knowledge.severities,
     "routes": routes,
 }
 

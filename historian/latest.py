@@ -1,6 +1,7 @@
 """The newest reading of every signal, one row a machine, kept beside the readings."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -171,3 +172,13 @@ class LatestKeeper:
         if not 0 < signal_id < len(self._machines):
             return None
         return self._tenants.get(int(self._machines[signal_id]))
+
+
+# Newest reading of one machine (primary key machine_latest).
+NEWEST = "select max(time) from machine_latest, unnest(times) as time where machine_id = $1"
+
+
+async def newest_reading(connection: Connection, machine_id: int) -> datetime | None:
+    """Source time of a machine's newest reading."""
+    newest: datetime | None = await connection.fetchval(NEWEST, machine_id)
+    return newest

@@ -102,7 +102,7 @@ create table machine_state (
     machine_id int not null references machine,
     tenant_id int not null references tenant,
     started_at timestamptz not null,
-    ended_at timestamptz,                        -- null while it lasts
+    ended_at timestamptz not null,               -- until when it was seen to last; grows while it does
     state text not null,
     primary key (machine_id, started_at)
 );

@@ -1,0 +1,394 @@
+"""The service that judges machines whose template says what to expect: alarms, findings, health and risk.
+
+The thin part: it loads windows, calls the pure functions, and writes what they say.
+"""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import structlog
+
+from analytics.behaviour import BehaviourModel, learn
+from analytics.case import Case
+from analytics.condition import Judgement, judge_machine
+from analytics.diagnosis import Verdict
+from analytics.indicators import Array, indicators, thermal_capacity
+from analytics.limits import LimitWatch
+from analytics.window import SignalIndex, Window, pivot_readings, pivot_rollup
+from historian import (
+    Condition,
+    Connection,
+    Machine,
+    NewFinding,
+    RaisedAlarm,
+    active_alarms,
+    clear_alarm,
+    close_finding,
+    load_models,
+    minutes_span,
+    open_finding,
+    open_findings,
+    raise_alarm,
+    read_readings,
+    read_rollup,
+    store_conditions,
+    store_model,
+    update_finding,
+)
+from plant import MICROSECONDS, Fault, fault_library, template_library, to_datetime
+
+log = structlog.get_logger()
+
+_SECONDS = 75
+_MINUTES = 360
+_MINUTE_US = 60 * MICROSECONDS
+_REORDER_US = 3 * MICROSECONDS
+_UPDATE_US = 15 * MICROSECONDS
+_LEARN_EVERY_US = 60 * MICROSECONDS
+_LATE_MINUTES = 4
+
+
+class MachineJudge:
+    """Judges all machines of one template that has expectations."""
+
+    def __init__(self, template_key: str, machines: Sequence[Machine]) -> None:
+        self._template = template_library()[template_key]
+        self._index = SignalIndex.of(machines)
+        self._faults = fault_library()
+        self._models: dict[int, tuple[int, BehaviourModel]] = {}
+        self._cases: dict[int, Case] = {machine.id: Case() for machine in machines}
+        self._updated: dict[int, int] = {}
+        self._minutes: Array | None = None
+        self._minutes_start = 0
+        self._learn_after = 0
+        self._watches = {
+            machine.id: {
+                resolved.limit.key: (resolved, LimitWatch(resolved))
+                for resolved in self._template.resolved_limits(machine.nameplate)
+            }
+            for machine in machines
+        }
+        self._watched_until: dict[int, int] = {}
+
+    async def begin(self, connection: Connection) -> None:
+        """Take up what an earlier run has left: models, open findings, active alarms."""
+        mine = {machine.id for machine in self._index.machines}
+        for stored in (await load_models(connection)).values():
+            if stored.machine_id in mine:
+                self._models[stored.machine_id] = (stored.version, BehaviourModel.from_bytes(stored.content))
+        for finding in await open_findings(connection):
+            if finding.machine_id in mine:
+                self._cases[finding.machine_id].opened(finding.failure_mode, finding.id)
+        for (machine_id, limit_key), (_, worst) in (await active_alarms(connection)).items():
+            if limit_key in self._watches.get(machine_id, {}):
+                self._watches[machine_id][limit_key][1].restore(worst)
+
+    async def learn_missing(self, connection: Connection, now: int) -> None:
+        """Learn what is normal for machines that have seen enough, and anew once the baseline is whole."""
+        if now < self._learn_after:
+            return
+        self._learn_after = now + _LEARN_EVERY_US
+        behaviour = self._template.behaviour
+        width = timedelta(seconds=behaviour.sampling_s)
+        slow = [signal.key for signal in self._template.signals if signal.speed == "slow"]
+        for row, machine in enumerate(self._index.machines):
+            known = self._models.get(machine.id)
+            if known is not None and known[1].samples >= behaviour.baseline_samples:
+                continue
+            span = await minutes_span(connection, list(machine.signal_ids.values()))
+            if span is None:
+                continue
+            start, last = span
+            samples = min(int((last - start) / width) + 1, behaviour.baseline_samples)
+            enough = samples >= behaviour.minimum_samples
+            if not enough or (known is not None and samples < behaviour.baseline_samples):
+                continue
+            end = start + samples * width
+            rollup = await read_rollup(connection, list(machine.signal_ids.values()), start, end, "1min")
+            index = SignalIndex.of([machine])
+            values = pivot_rollup(rollup, index, _us(start), _MINUTE_US, samples)[0]
+            signals = {key: values[column] for column, key in enumerate(index.keys)}
+            model = await asyncio.to_thread(
+                _learn, self._template.key, machine, signals, slow, behaviour.minimum_samples
+            )
+            if model is None:
+                continue
+            version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
+            self._models[machine.id] = (version, model)
+            log.info("model_learned", machine=machine.code, row=row, version=version, samples=samples)
+
+    async def tick(self, connection: Connection, now: int) -> None:
+        """Judge everything that has sent something in the last minute."""
+        start = (now // MICROSECONDS - _SECONDS + 1) * MICROSECONDS
+        batch = await read_readings(
+            connection, None, to_datetime(start), to_datetime(start + (_SECONDS + 1) * MICROSECONDS)
+        )
+        window = pivot_readings(batch, self._index, start, MICROSECONDS, _SECONDS + 1)
+        await self._load_minutes(connection, now)
+        newest = window.newest_us()
+        judged = []
+        for row, machine in enumerate(self._index.machines):
+            if newest[row] < 0:
+                continue
+            version, model = self._models.get(machine.id, (None, None))
+            minutes = self._minutes_of(row)
+            seconds = window.of_machine(self._index, row)
+            # The grid ends at each machine's own newest second: what has not come yet is not missing.
+            length = int((newest[row] - start) // MICROSECONDS) + 1
+            seconds = {key: values[:length] for key, values in seconds.items()}
+            judgement = await asyncio.to_thread(
+                judge_machine,
+                self._template,
+                machine.nameplate,
+                model,
+                self._faults,
+                minutes,
+                seconds,
+                window.bad_share(self._index, row),
+            )
+            time = int(newest[row])
+            await self._follow_case(connection, machine, judgement, time, version)
+            await self._watch(connection, machine, window, row, time, judgement, minutes)
+            judged.append(_condition(machine, judgement, time, version))
+        await store_conditions(connection, judged)
+
+    async def _follow_case(
+        self, connection: Connection, machine: Machine, judgement: Judgement, time: int, version: int | None
+    ) -> None:
+        case = self._cases[machine.id]
+        if judgement.risk is None:
+            return
+        groups = (judgement.machine, judgement.sensors)
+        tops = {group[0].failure_mode: group[0].probability for group in groups if group}
+        known = {verdict.failure_mode: verdict for group in groups for verdict in group}
+        # A standing machine shows no symptoms; that is not their absence.
+        probabilities = {
+            mode: verdict.probability
+            for mode, verdict in known.items()
+            if judgement.judged or self._faults[mode].kind == "sensor"
+        }
+        opening, closing = case.follow(time, tops, probabilities)
+        for mode in opening:
+            group = next(group for group in groups if mode in {verdict.failure_mode for verdict in group})
+            finding = new_finding(machine, self._faults[mode], known[mode], group, time, version, judgement.suspects)
+            case.opened(mode, await open_finding(connection, finding))
+            log.info("finding_opened", machine=machine.code, failure_mode=mode, probability=known[mode].probability)
+        for mode in closing:
+            await close_finding(connection, case.open[mode], to_datetime(time))
+            case.closed(mode)
+            log.info("finding_closed", machine=machine.code, failure_mode=mode)
+        if case.open and judgement.judged and time - self._updated.get(machine.id, 0) >= _UPDATE_US:
+            self._updated[machine.id] = time
+            for mode, finding_id in case.open.items():
+                verdict = known.get(mode)
+                if verdict is None or verdict.probability < 0.5:
+                    continue
+                group = next(group for group in groups if mode in {entry.failure_mode for entry in group})
+                await update_finding(
+                    connection,
+                    finding_id,
+                    verdict.probability,
+                    to_datetime(time),
+                    evidence_rows(verdict, judgement.suspects),
+                    ranking_rows(group),
+                )
+
+    async def _watch(
+        self,
+        connection: Connection,
+        machine: Machine,
+        window: Window,
+        row: int,
+        newest: int,
+        judgement: Judgement,
+        minutes: dict[str, Array],
+    ) -> None:
+        """Limit alarms, second by second, once a second is old enough that no earlier one can follow."""
+        until = newest - _REORDER_US
+        since = self._watched_until.get(machine.id, until - 10 * MICROSECONDS)
+        first = max(0, (since - window.start_us) // MICROSECONDS + 1)
+        last = (until - window.start_us) // MICROSECONDS + 1
+        if last <= first:
+            return
+        self._watched_until[machine.id] = until
+        seconds = {
+            key: values for key, values in window.of_machine(self._index, row).items() if key not in judgement.suspects
+        }
+        found = indicators(self._template.key, machine.nameplate, seconds)
+        if all(key in minutes for key in ("current_u", "current_v", "current_w")):
+            mean = (minutes["current_u"] + minutes["current_v"] + minutes["current_w"]) / 3
+            capacity = thermal_capacity(mean / float(machine.nameplate["rated_current"]), 60.0)[-1]
+            found["thermal_capacity"] = np.full(window.values.shape[2], capacity)
+        running = _past_start(found.get("current_ratio"))
+        for resolved, watch in self._watches[machine.id].values():
+            values = found.get(resolved.limit.indicator)
+            if values is None:
+                continue
+            for second in range(int(first), int(last)):
+                if resolved.limit.when == "running" and not (running is not None and running[second]):
+                    continue
+                time = window.start_us + second * MICROSECONDS
+                event = watch.follow(time, float(values[second]))
+                if event is None:
+                    continue
+                if event.kind == "raised":
+                    alarm = RaisedAlarm(
+                        machine.tenant_id,
+                        machine.id,
+                        event.limit_key,
+                        self._template.version,
+                        resolved.limit.severity,
+                        to_datetime(event.time),
+                        resolved.threshold,
+                        event.value,
+                    )
+                    await raise_alarm(connection, alarm)
+                else:
+                    await clear_alarm(connection, machine.id, event.limit_key, to_datetime(event.time), event.value)
+
+    async def _load_minutes(self, connection: Connection, now: int) -> None:
+        """The last hours minute by minute; only the newest minutes are read again."""
+        start = (now // _MINUTE_US - _MINUTES) * _MINUTE_US
+        if self._minutes is not None and start == self._minutes_start:
+            return
+        shape = (len(self._index.machines), len(self._index.keys), _MINUTES)
+        fresh = np.full(shape, np.nan)
+        read_from = start
+        if self._minutes is not None:
+            shift = (start - self._minutes_start) // _MINUTE_US
+            if shift < _MINUTES:
+                fresh[..., : _MINUTES - shift] = self._minutes[..., shift:]
+                read_from = start + (_MINUTES - shift - _LATE_MINUTES) * _MINUTE_US
+        signals = [signal for machine in self._index.machines for signal in machine.signal_ids.values()]
+        rollup = await read_rollup(
+            connection, signals, to_datetime(read_from), to_datetime(start + _MINUTES * _MINUTE_US), "1min"
+        )
+        newer = pivot_rollup(rollup, self._index, start, _MINUTE_US, _MINUTES)
+        self._minutes = np.where(np.isfinite(newer), newer, fresh)
+        self._minutes_start = start
+
+    def _minutes_of(self, row: int) -> dict[str, Array]:
+        assert self._minutes is not None
+        machine = self._index.machines[row]
+        values = self._minutes[row]
+        # The last minute is rolled up a little later: it belongs to the seconds.
+        known = np.flatnonzero(np.isfinite(values).any(axis=0))
+        length = int(known[-1]) + 1 if len(known) else 0
+        return {
+            key: values[column, :length] for column, key in enumerate(self._index.keys) if key in machine.signal_ids
+        }
+
+
+def _learn(
+    template: str, machine: Machine, signals: dict[str, Array], slow: list[str], minimum_samples: int
+) -> BehaviourModel | None:
+    behaviour = template_library()[template].behaviour
+    found = indicators(template, machine.nameplate, signals)
+    return learn(found, behaviour.expectations, slow, behaviour.sampling_s, minimum_samples)
+
+
+def _past_start(ratio: Array | None) -> Any:
+    """Seconds in which the machine has been turning for five seconds already."""
+    if ratio is None:
+        return None
+    turns = ratio > 0.08
+    settled = turns.copy()
+    for back in range(1, 6):
+        settled[back:] &= turns[:-back]
+        settled[:back] = False
+    return settled
+
+
+def _condition(machine: Machine, judgement: Judgement, time: int, version: int | None) -> Condition:
+    return Condition(
+        machine.id,
+        machine.tenant_id,
+        to_datetime(time),
+        judgement.health,
+        judgement.risk,
+        version,
+        {
+            "indicators": {key: round(value, 4) for key, value in judgement.found.items() if math.isfinite(value)},
+            "suspects": judgement.suspects,
+        },
+    )
+
+
+def new_finding(
+    machine: Machine,
+    fault: Fault,
+    verdict: Verdict,
+    group: Sequence[Verdict],
+    time: int,
+    version: int | None,
+    suspects: Sequence[str],
+    onset: datetime | None = None,
+) -> NewFinding:
+    """The finding of a verdict; who must act by when follows from the fault's response time."""
+    opened = to_datetime(time)
+    return NewFinding(
+        machine.tenant_id,
+        machine.id,
+        fault.key,
+        verdict.probability,
+        fault.severity,
+        opened,
+        onset,
+        opened + timedelta(hours=fault.response_h),
+        evidence_rows(verdict, suspects),
+        ranking_rows(group),
+        version,
+    )
+
+
+def evidence_rows(verdict: Verdict, suspects: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """A verdict's evidence as it is stored and shown: for it first, against it last."""
+    rows: list[dict[str, Any]] = [
+        {
+            "indicator": entry.indicator,
+            "value": round(entry.value, 4),
+            "limit": entry.limit,
+            "unit": entry.unit,
+            "direction": "for" if entry.weight > 0 else "against",
+            "weight": round(entry.weight, 2),
+            "text_en": entry.text_en,
+            "text_zh": entry.text_zh,
+        }
+        for entry in verdict.evidence
+    ]
+    if suspects:
+        rows.insert(
+            0,
+            {
+                "indicator": "signal",
+                "value": None,
+                "limit": None,
+                "unit": "",
+                "direction": "for",
+                "weight": 0.0,
+                "text_en": f"Not believed: {', '.join(suspects)}",
+                "text_zh": f"不可信的信号：{'、'.join(suspects)}",
+            },
+        )
+    return rows
+
+
+def ranking_rows(group: Sequence[Verdict], least: float = 0.001, most: int = 5) -> list[dict[str, Any]]:
+    """The failure modes that compete, most probable first."""
+    return [
+        {
+            "failure_mode": verdict.failure_mode,
+            "probability": round(verdict.probability, 4),
+            "unknown": list(verdict.unknown),
+        }
+        for verdict in group[:most]
+        if verdict.probability >= least
+    ]
+
+
+def _us(moment: datetime) -> int:
+    return round(moment.timestamp()) * MICROSECONDS

@@ -1,0 +1,203 @@
+"""Judges machines whose physics nobody has written down: departure from their first minutes, sample by sample.
+
+Works on source time, so a replayed recording is judged like live data.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import structlog
+
+from analytics.case import OPEN_AT
+from analytics.condition import health_and_risk
+from analytics.conditions import new_finding
+from analytics.departure import DepartureModel, DepartureState, follow, learn_departure
+from analytics.diagnosis import diagnose
+from analytics.indicators import Array
+from analytics.window import SignalIndex, pivot_readings
+from historian import (
+    Condition,
+    Connection,
+    Machine,
+    close_finding,
+    first_reading,
+    load_judged,
+    load_models,
+    newest_reading,
+    open_finding,
+    open_findings,
+    read_readings,
+    store_conditions,
+    store_model,
+)
+from plant import MICROSECONDS, fault_library, template_library, to_datetime, to_microseconds
+
+log = structlog.get_logger()
+
+MODE = "unexplained_departure"
+_SETTLE_US = 2 * MICROSECONDS
+_MOST_SAMPLES = 20_000
+_HELD = 5
+
+
+class DepartureJudge:
+    """Judges all machines of one template that has no expectations."""
+
+    def __init__(self, template_key: str, machines: Sequence[Machine]) -> None:
+        self._template = template_library()[template_key]
+        self._machines = machines
+        self._fault = fault_library()[MODE]
+        self._step_us = round(self._template.behaviour.sampling_s * MICROSECONDS)
+        self._signals = tuple(
+            signal.key for signal in self._template.signals if signal.speed == "fast" and signal.kind == "number"
+        )
+        self._models: dict[int, tuple[int, DepartureModel, int]] = {}
+        self._states: dict[int, DepartureState] = {}
+        self._until: dict[int, int] = {}
+        self._open: dict[int, int] = {}
+        self._held: dict[int, int] = {}
+
+    async def begin(self, connection: Connection) -> None:
+        """Take up what an earlier run has left."""
+        mine = {machine.id for machine in self._machines}
+        for stored in (await load_models(connection)).values():
+            if stored.machine_id in mine:
+                model = DepartureModel.from_bytes(stored.content)
+                self._models[stored.machine_id] = (stored.version, model, to_microseconds(stored.baseline_end))
+        for machine_id, (judged_at, explanation) in (await load_judged(connection)).items():
+            if machine_id in mine and "departure" in explanation:
+                state = explanation["departure"]
+                self._states[machine_id] = DepartureState(state["t2"], state["q"], state["departed"])
+                self._until[machine_id] = to_microseconds(judged_at)
+        for finding in await open_findings(connection):
+            if finding.machine_id in mine and finding.failure_mode == MODE:
+                self._open[finding.machine_id] = finding.id
+
+    async def learn_missing(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - as the other judge
+        """Learn from a machine's first samples, once they are all there."""
+        behaviour = self._template.behaviour
+        for machine in self._machines:
+            if machine.id in self._models:
+                continue
+            ids = list(machine.signal_ids.values())
+            start, newest = await first_reading(connection, ids), await newest_reading(connection, machine.id)
+            if start is None or newest is None:
+                continue
+            end = start + timedelta(microseconds=behaviour.baseline_samples * self._step_us)
+            if newest < end + timedelta(microseconds=_SETTLE_US):
+                continue
+            values = await self._samples(connection, machine, to_microseconds(start), behaviour.baseline_samples)
+            if np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
+                # Too many holes to learn from: wait for a person to name a better baseline.
+                continue
+            model = learn_departure(self._signals, _hold(values))
+            if model is None:
+                continue
+            version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
+            self._models[machine.id] = (version, model, to_microseconds(end))
+            log.info("model_learned", machine=machine.code, version=version, samples=behaviour.baseline_samples)
+
+    async def tick(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - source time decides
+        """Judge every sample that has come since the last tick, in order."""
+        for machine in self._machines:
+            if machine.id not in self._models:
+                continue
+            newest = await newest_reading(connection, machine.id)
+            version, model, baseline_end = self._models[machine.id]
+            since = self._until.get(machine.id, baseline_end - self._step_us) + self._step_us
+            if newest is None:
+                continue
+            steps = min((to_microseconds(newest) - _SETTLE_US - since) // self._step_us + 1, _MOST_SAMPLES)
+            if steps > 0:
+                await self._judge(connection, machine, version, model, since, int(steps))
+
+    async def _judge(
+        self, connection: Connection, machine: Machine, version: int, model: DepartureModel, since: int, steps: int
+    ) -> None:
+        values = await self._samples(connection, machine, since, steps)
+        state = self._states.setdefault(machine.id, DepartureState())
+        scores, departed = follow(model, state, values)
+        for step in np.flatnonzero(np.isfinite(values).all(axis=1)).tolist():
+            await self._follow_sample(
+                connection, machine, version, model, values[step], since + step * self._step_us, bool(departed[step])
+            )
+        self._until[machine.id] = since + (steps - 1) * self._step_us
+        score = float(scores[-1])
+        verdicts = diagnose([self._fault], {"departure": score})
+        health, risk = health_and_risk(verdicts, [], {MODE: self._fault})
+        kept: dict[str, Any] = {
+            "departure": {"t2": state.t2, "q": state.q, "departed": state.departed},
+            "indicators": {"departure": round(score, 4)},
+        }
+        at = to_datetime(self._until[machine.id])
+        await store_conditions(connection, [Condition(machine.id, machine.tenant_id, at, health, risk, version, kept)])
+
+    async def _follow_sample(
+        self,
+        connection: Connection,
+        machine: Machine,
+        version: int,
+        model: DepartureModel,
+        sample: Array,
+        time: int,
+        departed: bool,
+    ) -> None:
+        """Open a finding when a departure has held for some samples, close it when it is over."""
+        held = self._held[machine.id] = self._held.get(machine.id, 0) + 1 if departed else 0
+        if held == _HELD and machine.id not in self._open:
+            score = 1.0
+            verdicts = diagnose([self._fault], {"departure": score})
+            assert verdicts[0].probability >= OPEN_AT
+            finding = new_finding(
+                machine,
+                self._fault,
+                verdicts[0],
+                verdicts,
+                time,
+                version,
+                (),
+                to_datetime(time - (_HELD - 1) * self._step_us),
+            )
+            finding.evidence.extend(self._contributions(model, sample))
+            self._open[machine.id] = await open_finding(connection, finding)
+        elif not departed and machine.id in self._open:
+            await close_finding(connection, self._open.pop(machine.id), to_datetime(time))
+
+    def _contributions(self, model: DepartureModel, sample: Array) -> list[dict[str, Any]]:
+        """Which signals make the score, greatest first."""
+        parts = model.contributions(sample[None])[0]
+        rows = []
+        for number in np.argsort(parts)[::-1][:4].tolist():
+            signal = self._template.signal(model.signals[number])
+            rows.append(
+                {
+                    "indicator": signal.key,
+                    "value": round(float(sample[number]), 4),
+                    "limit": round(float(model.mean[number]), 4),
+                    "unit": signal.unit,
+                    "direction": "for",
+                    "weight": round(float(parts[number]), 2),
+                    "text_en": f"{signal.name_en} departs from its usual {model.mean[number]:.3g}",
+                    "text_zh": f"{signal.name_zh}偏离常态值{model.mean[number]:.3g}",
+                }
+            )
+        return rows
+
+    async def _samples(self, connection: Connection, machine: Machine, start_us: int, steps: int) -> Array:
+        """Fast signals on the grid, float64 (steps, signals)."""
+        ids = [machine.signal_ids[key] for key in self._signals]
+        end = to_datetime(start_us + steps * self._step_us)
+        batch = await read_readings(connection, ids, to_datetime(start_us), end)
+        index = SignalIndex.of([machine])
+        window = pivot_readings(batch, index, start_us, self._step_us, steps)
+        columns = [index.keys.index(key) for key in self._signals]
+        values: Array = window.values[0, columns].T
+        return values
+
+
+def _hold(values: Array) -> Array:
+    """Only whole samples: a hole in the baseline teaches nothing."""
+    whole: Array = values[np.isfinite(values).all(axis=1)]
+    return whole

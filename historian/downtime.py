@@ -1,0 +1,82 @@
+"""Stops as people see them: listed, given a reason, planned ahead. On a tenant's connection."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from historian.database import Connection
+
+# Stops, newest first, after a cursor (index downtime_by_time).
+LIST = """
+select event.id, machine.id as machine_id, machine.code as machine, site.key as site, event.started_at, event.ended_at,
+    event.planned, event.reason, event.reason_by, event.failure_mode, machine.downtime_cost_per_h,
+    site.currency
+from downtime_event event
+join machine on machine.id = event.machine_id join site on site.id = machine.site_id
+where ($1::int is null or machine.id = $1)
+    and ($2::timestamptz is null or (event.started_at, event.id) < ($2, $3::bigint))
+order by event.started_at desc, event.id desc limit $4
+"""
+SET_REASON = """
+update downtime_event set reason = coalesce($2, reason), reason_by = $3, planned = coalesce($4, planned)
+where id = $1 returning id
+"""
+ADD_PLANNED = """
+insert into planned_stop (tenant_id, site_id, machine_id, started_at, ended_at, reason)
+select $1, site.id, $3, $4, $5, $6 from site where site.key = $2 returning id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DowntimeRow:
+    """A stop; ``ended_at`` is None while it lasts."""
+
+    id: int
+    machine_id: int
+    machine: str
+    site: str
+    started_at: datetime
+    ended_at: datetime | None
+    planned: bool
+    reason: str | None
+    reason_by: str | None
+    failure_mode: str | None
+    downtime_cost_per_h: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStop:
+    """Time in which a site, or one of its machines, is not meant to run."""
+
+    site: str
+    started_at: datetime
+    ended_at: datetime
+    machine_id: int | None = None
+    reason: str = ""
+
+
+async def list_downtime(
+    connection: Connection,
+    *,
+    machine_id: int | None = None,
+    after: tuple[datetime, int] | None = None,
+    limit: int = 100,
+) -> list[DowntimeRow]:
+    """Stops, newest first; ``after`` is (started_at, id) of the last row of the page before."""
+    moment, last_id = after or (None, None)
+    return [DowntimeRow(*row.values()) for row in await connection.fetch(LIST, machine_id, moment, last_id, limit)]
+
+
+async def set_reason(
+    connection: Connection, event_id: int, user: str, *, reason: str | None = None, planned: bool | None = None
+) -> bool:
+    """Give a stop its reason, or say that it was planned; False where there is no such stop."""
+    return await connection.fetchval(SET_REASON, event_id, reason, user, planned) is not None
+
+
+async def add_planned_stop(connection: Connection, tenant_id: int, stop: PlannedStop) -> int | None:
+    """Plan a stop; its id, None where the site is not known."""
+    stop_id: int | None = await connection.fetchval(
+        ADD_PLANNED, tenant_id, stop.site, stop.machine_id, stop.started_at, stop.ended_at, stop.reason
+    )
+    return stop_id

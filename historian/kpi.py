@@ -1,0 +1,87 @@
+"""What KPIs are computed from: time in each state, stops and costs of every machine in a period."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from historian.database import Connection
+
+MACHINES = """
+select machine.id, machine.code, machine.line, machine.template, site.key as site, site.currency,
+    machine.downtime_cost_per_h
+from machine join site on site.id = machine.site_id
+where ($1::text is null or site.key = $1) and ($2::int is null or machine.id = $2)
+order by machine.id
+"""
+# Seconds in each state, clipped to the period (primary key machine_state).
+STATES = """
+select machine_id, state,
+    sum(extract(epoch from least(ended_at, $2) - greatest(started_at, $1)))::float8 as seconds
+from machine_state where started_at < $2 and ended_at > $1
+group by machine_id, state
+"""
+# Stops that touch the period, clipped; a stop that lasts ends where its machine was last seen.
+STOPS = """
+select event.machine_id, event.planned,
+    extract(epoch from greatest(least(coalesce(event.ended_at, seen.until, event.started_at), $2), $1))::float8 as until,
+    extract(epoch from greatest(event.started_at, $1))::float8 as since,
+    event.started_at >= $1 as begun
+from downtime_event event
+left join lateral (
+    select max(ended_at) as until from machine_state where machine_state.machine_id = event.machine_id
+) seen on true
+where event.started_at < $2 and coalesce(event.ended_at, seen.until, event.started_at) > $1
+"""
+# Cost of jobs closed in the period.
+WORK = """
+select machine_id, sum(labour_h * labour_rate + parts_cost)::float8 as cost, count(*) as jobs
+from work_order where state = 'done' and closed_at >= $1 and closed_at < $2 group by machine_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KpiMachine:
+    """What is known of one machine in a period.
+
+    seconds: state -> seconds seen in it; stops: (planned, seconds, begun in the period) of each stop
+    """
+
+    id: int
+    code: str
+    line: str
+    template: str
+    site: str
+    currency: str
+    cost_per_h: float
+    seconds: dict[str, float]
+    stops: tuple[tuple[bool, float, bool], ...]
+    maintenance_cost: float
+    jobs: int
+
+
+async def load_kpi_machines(
+    connection: Connection, start: datetime, end: datetime, *, site: str | None = None, machine: int | None = None
+) -> list[KpiMachine]:
+    """All machines of the tenant at work (of a site, or one machine) with what happened in [start, end)."""
+    seconds: dict[int, dict[str, float]] = {}
+    for row in await connection.fetch(STATES, start, end):
+        seconds.setdefault(row["machine_id"], {})[row["state"]] = row["seconds"]
+    stops: dict[int, list[tuple[bool, float, bool]]] = {}
+    for row in await connection.fetch(STOPS, start, end):
+        stop = (row["planned"], max(0.0, row["until"] - row["since"]), row["begun"])
+        stops.setdefault(row["machine_id"], []).append(stop)
+    work = {row["machine_id"]: (row["cost"], row["jobs"]) for row in await connection.fetch(WORK, start, end)}
+    return [
+        KpiMachine(
+            row["id"],
+            row["code"],
+            row["line"],
+            row["template"],
+            row["site"],
+            row["currency"],
+            row["downtime_cost_per_h"],
+            seconds.get(row["id"], {}),
+            tuple(stops.get(row["id"], ())),
+            *work.get(row["id"], (0.0, 0)),
+        )
+        for row in await connection.fetch(MACHINES, site, machine)
+    ]

@@ -1,0 +1,87 @@
+"""Machine states over time and the stops that follow from them, as analytics writes them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from historian.database import Connection
+
+# The newest state interval of every machine (primary key machine_state, newest first).
+CURRENT = """
+select distinct on (machine_id) machine_id, started_at, ended_at, state
+from machine_state order by machine_id, started_at desc
+"""
+DELETE_FROM = "delete from machine_state where machine_id = $1 and started_at >= $2"
+INSERT = "insert into machine_state (machine_id, tenant_id, started_at, ended_at, state) values ($1, $2, $3, $4, $5)"
+SET_STATES = """
+insert into machine_condition (machine_id, tenant_id, state, state_since) values ($1, $2, $3, $4)
+on conflict (machine_id) do update set state = excluded.state, state_since = excluded.state_since
+where machine_condition.state <> excluded.state or machine_condition.state_since is distinct from excluded.state_since
+"""
+PLANNED = "select site_id, machine_id, started_at, ended_at from planned_stop where ended_at > $1"
+SITE_OF = "select id, site_id from machine"
+# The finding that was open when the stop began is proposed as its reason.
+OPEN_DOWNTIME = """
+insert into downtime_event (tenant_id, machine_id, started_at, planned, failure_mode)
+values ($1, $2, $3, $4, (
+    select failure_mode from finding
+    where machine_id = $2 and opened_at <= $3 and (closed_at is null or closed_at >= $3)
+    order by probability desc limit 1))
+on conflict (machine_id, started_at) do nothing
+"""
+END_DOWNTIME = "update downtime_event set ended_at = $3 where machine_id = $1 and started_at = $2"
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """A state and how long it was seen to last."""
+
+    started_at: datetime
+    ended_at: datetime
+    state: str
+
+
+async def load_current_states(connection: Connection) -> dict[int, StateRow]:
+    """The newest state of every machine."""
+    rows = await connection.fetch(CURRENT)
+    return {row["machine_id"]: StateRow(row["started_at"], row["ended_at"], row["state"]) for row in rows}
+
+
+async def replace_states(connection: Connection, machine_id: int, tenant_id: int, rows: list[StateRow]) -> None:
+    """Put these intervals in place of everything from the first one's start on."""
+    if not rows:
+        return
+    async with connection.transaction():
+        await connection.execute(DELETE_FROM, machine_id, rows[0].started_at)
+        await connection.executemany(
+            INSERT, [(machine_id, tenant_id, row.started_at, row.ended_at, row.state) for row in rows]
+        )
+
+
+async def set_states(connection: Connection, states: list[tuple[int, int, str, datetime]]) -> None:
+    """(machine, tenant, state, since) of now; the other columns of the condition are left alone."""
+    await connection.executemany(SET_STATES, states)
+
+
+async def load_planned_stops(connection: Connection, since: datetime) -> dict[int, list[tuple[datetime, datetime]]]:
+    """Planned stops that end after a moment, by machine; those of a site count for all its machines."""
+    sites: dict[int, list[int]] = {}
+    for row in await connection.fetch(SITE_OF):
+        sites.setdefault(row["site_id"], []).append(row["id"])
+    stops: dict[int, list[tuple[datetime, datetime]]] = {}
+    for row in await connection.fetch(PLANNED, since):
+        machines = [row["machine_id"]] if row["machine_id"] is not None else sites.get(row["site_id"], [])
+        for machine in machines:
+            stops.setdefault(machine, []).append((row["started_at"], row["ended_at"]))
+    return stops
+
+
+async def open_downtime(
+    connection: Connection, tenant_id: int, machine_id: int, started_at: datetime, *, planned: bool
+) -> None:
+    """Note a stop that began; nothing happens where it is noted already."""
+    await connection.execute(OPEN_DOWNTIME, tenant_id, machine_id, started_at, planned)
+
+
+async def end_downtime(connection: Connection, machine_id: int, started_at: datetime, ended_at: datetime) -> None:
+    """Note the end of a stop."""
+    await connection.execute(END_DOWNTIME, machine_id, started_at, ended_at)

@@ -1,0 +1,163 @@
+"""Work orders: opened, worked on, closed with what was found and what it cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from historian.database import Connection
+from plant import WorkRecord
+
+_COLUMNS = """
+work_order.id, machine.id as machine_id, machine.code as machine, site.key as site, work_order.kind, work_order.state,
+    work_order.title, work_order.finding_id, work_order.assignee, work_order.opened_at, work_order.closed_at,
+    work_order.labour_h, work_order.labour_rate, work_order.parts_cost, work_order.found
+"""
+_FROM = """
+from work_order join machine on machine.id = work_order.machine_id join site on site.id = machine.site_id
+"""
+# Work orders, newest first, after a cursor (index work_order_by_time).
+LIST = f"""
+select {_COLUMNS} {_FROM}
+where ($1::int is null or machine.id = $1) and ($2::text is null or work_order.state = $2)
+    and ($3::timestamptz is null or (work_order.opened_at, work_order.id) < ($3, $4::bigint))
+order by work_order.opened_at desc, work_order.id desc limit $5
+"""
+ONE = f"select {_COLUMNS} {_FROM} where work_order.id = $1"
+INSERT = """
+insert into work_order (tenant_id, machine_id, kind, title, finding_id, assignee)
+select machine.tenant_id, machine.id, $2, $3, $4, $5 from machine where machine.id = $1
+returning id
+"""
+UPDATE = """
+update work_order set state = $2, assignee = coalesce($3, assignee), labour_h = coalesce($4, labour_h),
+    labour_rate = coalesce($5, labour_rate), parts_cost = coalesce($6, parts_cost), found = coalesce($7, found),
+    closed_at = case when $2 in ('done', 'cancelled') then coalesce(closed_at, now()) end
+where id = $1
+"""
+RECORD = """
+insert into work_order (tenant_id, machine_id, kind, state, title, opened_at, closed_at, labour_h, labour_rate,
+    parts_cost, found)
+select $1, machine.id, $4, 'done', $5, $6, $7, $8, $9, $10, $11
+from machine join site on site.id = machine.site_id
+where machine.tenant_id = $1 and site.key = $2 and machine.code = $3
+"""
+SOME = "select exists (select from work_order where tenant_id = $1)"
+
+TRANSITIONS = {
+    "open": {"open", "in_progress", "done", "cancelled"},
+    "in_progress": {"in_progress", "done", "cancelled"},
+    "done": {"done"},
+    "cancelled": {"cancelled"},
+}
+
+
+class WorkOrderError(ValueError):
+    """A work order cannot go from its state to the one asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkOrder:
+    """A job; costs in the site's currency."""
+
+    id: int
+    machine_id: int
+    machine: str
+    site: str
+    kind: str
+    state: str
+    title: str
+    finding_id: int | None
+    assignee: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    labour_h: float
+    labour_rate: float
+    parts_cost: float
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorkOrder:
+    """A job to open."""
+
+    machine_id: int
+    kind: str
+    title: str
+    finding_id: int | None = None
+    assignee: str | None = None
+
+
+async def list_work_orders(
+    connection: Connection,
+    *,
+    machine_id: int | None = None,
+    state: str | None = None,
+    after: tuple[datetime, int] | None = None,
+    limit: int = 100,
+) -> list[WorkOrder]:
+    """Work orders, newest first; ``after`` is (opened_at, id) of the last row of the page before."""
+    moment, last_id = after or (None, None)
+    rows = await connection.fetch(LIST, machine_id, state, moment, last_id, limit)
+    return [WorkOrder(*row.values()) for row in rows]
+
+
+async def add_work_order(connection: Connection, new: NewWorkOrder) -> WorkOrder | None:
+    """Open a work order; None where there is no such machine."""
+    order_id = await connection.fetchval(INSERT, new.machine_id, new.kind, new.title, new.finding_id, new.assignee)
+    return await _one(connection, order_id) if order_id is not None else None
+
+
+async def change_work_order(
+    connection: Connection,
+    order_id: int,
+    *,
+    state: str | None = None,
+    assignee: str | None = None,
+    labour_h: float | None = None,
+    labour_rate: float | None = None,
+    parts_cost: float | None = None,
+    found: str | None = None,
+) -> WorkOrder | None:
+    """Change a work order; None where there is none. Raises :class:`WorkOrderError` for a forbidden step."""
+    known = await _one(connection, order_id)
+    if known is None:
+        return None
+    wanted = state or known.state
+    if wanted not in TRANSITIONS[known.state]:
+        raise WorkOrderError(f"work order {order_id} is {known.state}: it cannot become {wanted}")
+    await connection.execute(UPDATE, order_id, wanted, assignee, labour_h, labour_rate, parts_cost, found)
+    return await _one(connection, order_id)
+
+
+async def record_work(connection: Connection, tenant_id: int, records: Sequence[WorkRecord]) -> None:
+    """Keep finished jobs (service role); a record of an unknown machine is left out."""
+    await connection.executemany(
+        RECORD,
+        [
+            (
+                tenant_id,
+                record.site,
+                record.machine,
+                record.kind,
+                record.title,
+                record.opened_at,
+                record.closed_at,
+                record.labour_h,
+                record.labour_rate,
+                record.parts_cost,
+                record.found,
+            )
+            for record in records
+        ],
+    )
+
+
+async def has_work_orders(connection: Connection, tenant_id: int) -> bool:
+    """Whether a tenant has any work order."""
+    some: bool = await connection.fetchval(SOME, tenant_id)
+    return some
+
+
+async def _one(connection: Connection, order_id: int) -> WorkOrder | None:
+    row = await connection.fetchrow(ONE, order_id)
+    return WorkOrder(*row.values()) if row is not None else None
