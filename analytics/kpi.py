@@ -163,7 +163,7 @@ DEFINITIONS: tuple[KpiDefinition, ...] = (
         "Machines that sent anything in the period over all machines.",
         "期内有数据上传的设备占全部设备的比例。",
         "Zhejiang smart-manufacturing indicator",
-        lambda period: (period.networked / period.machines, period.machines, False) if period.machines else (None, 0, False),
+        lambda period: (period.networked / max(period.machines, 1), period.machines, False),
         needs_time=False,
     ),
 )  # fmt: skip

@@ -5,6 +5,7 @@ No data for longer than ``gap`` is a state of its own, off-line: never up, never
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from analytics.states import StateCode
 from plant import MICROSECONDS
@@ -62,11 +63,9 @@ def count_standstills(
             result.append(interval)
             continue
         for start, end, is_planned in _cut(interval, planned):
-            if is_planned:
-                state = "maintenance"
-            else:
-                state = "down" if end - start > standstill_s * MICROSECONDS else "stopped"
-            result.append(Interval(start, end, state))
+            too_long = end - start > standstill_s * MICROSECONDS
+            unplanned = "down" if too_long else "stopped"
+            result.append(Interval(start, end, "maintenance" if is_planned else unplanned))
     return result
 
 
@@ -77,7 +76,7 @@ def _cut(interval: Interval, planned: Sequence[tuple[int, int]]) -> list[tuple[i
         | {edge for window in planned for edge in window if interval.start < edge < interval.end}
     )
     pieces: list[tuple[int, int, bool]] = []
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         inside = any(first <= start and end <= last for first, last in planned)
         if pieces and pieces[-1][2] == inside:
             pieces[-1] = (pieces[-1][0], end, inside)

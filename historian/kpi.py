@@ -22,7 +22,9 @@ group by machine_id, state
 # Stops that touch the period, clipped; a stop that lasts ends where its machine was last seen.
 STOPS = """
 select event.machine_id, event.planned,
-    extract(epoch from greatest(least(coalesce(event.ended_at, seen.until, event.started_at), $2), $1))::float8 as until,
+    extract(
+        epoch from greatest(least(coalesce(event.ended_at, seen.until, event.started_at), $2), $1)
+    )::float8 as until,
     extract(epoch from greatest(event.started_at, $1))::float8 as since,
     event.started_at >= $1 as begun
 from downtime_event event

@@ -97,7 +97,10 @@ async def collect(settings: Settings, database_url: str) -> None:
         )
         collectors: list[MqttCollector | OpcUaCollector] = [
             *(OpcUaCollector(source, keeper, sink, now_us) for source in settings.opcua),
-            *(MqttCollector(source, keeper, sink, now_us) for source in settings.mqtt),
+            *(
+                MqttCollector(source, keeper, sink, now_us, settings.data_dir / f"topics-{number}.txt")
+                for number, source in enumerate(settings.mqtt)
+            ),
         ]
         await run_until_told(
             *(collector.run() for collector in collectors),
