@@ -37,7 +37,7 @@ async def run_replay(settings: Settings, order: ReplayOrder) -> dict[str, int]:
     if unknown:
         raise Failure(f"template {template} has no signal {', '.join(unknown)}; it has {', '.join(sorted(signals))}")
     try:
-        recording = read_recording(order.file, order.mapping, time_column=order.time_column, signals=signals)
+        recording = read_recording(order.file, order.mapping, time_column=order.time_column, signals=sorted(signals))
     except RecordingError as problem:
         raise Failure(f"{order.file}: {problem}") from problem
     counts = await replay_csv(recording, broker, order.site, order.machine)

@@ -56,7 +56,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)\}")
 class _SettingsFile(TomlConfigSettingsSource):
     """The settings file; ``${NAME}`` in a text is an environment variable, so that passwords stay out of it."""
 
-    def _read_file(self, file_path: Path) -> dict[str, Any]:
+    def _read_file(self, file_path: Any) -> dict[str, Any]:
         content: dict[str, Any] = _filled(super()._read_file(file_path), file_path)
         return content
 

@@ -142,9 +142,18 @@ def routes() -> str:
         ApiSettings(database_url="postgresql://localhost/none", console=False, storage_secret="none")  # noqa: S106
     ).openapi()["paths"]
     return table(
-        ("method", "path", "what it answers"),
+        ("method", "path", "what it does", "takes"),
         (
-            (method.upper(), f"`{path}`", (operation.get("description") or operation["summary"]).split("\n\n")[0])
+            (
+                method.upper(),
+                f"`{path}`",
+                (operation.get("description") or operation["summary"]).split("\n\n")[0],
+                ", ".join(
+                    f"`{parameter['name']}`"
+                    for parameter in operation.get("parameters", [])
+                    if parameter["in"] == "query"
+                ),
+            )
             for path, operations in paths.items()
             for method, operation in operations.items()
         ),
@@ -166,6 +175,9 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "diagnosis": knowledge.diagnosis,
     "findings": knowledge.findings,
     "severities": knowledge.severities,
+    "kpis": knowledge.kpis,
+    "standstills": knowledge.standstills,
+    "kpi_example": knowledge.kpi_example,
     "routes": routes,
 }
 

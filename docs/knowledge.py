@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from analytics import case
+from analytics import DEFINITIONS, case
 from analytics.condition import SEVERITY_WEIGHT, health_and_risk
 from analytics.diagnosis import diagnose
 from analytics.indicators import derating, indicators
+from analytics.kpi import evaluate, period_of
+from historian import KpiMachine
 from plant import fault_library, template_library, unit
 
 
@@ -199,3 +201,47 @@ def findings() -> str:
 def severities() -> str:
     """What a severity weighs."""
     return table(("severity", "weight"), ((severity.value, f"{w:g}") for severity, w in SEVERITY_WEIGHT.items()))
+
+
+def kpis() -> str:
+    """Every KPI that is computed."""
+    return table(
+        ("key", "name", "中文", "unit", "what it is", "standard"),
+        (
+            (f"`{entry.key}`", entry.name_en, entry.name_zh, entry.unit, entry.text_en, entry.standard)
+            for entry in DEFINITIONS
+        ),
+    )
+
+
+def standstills() -> str:
+    """From when on a standstill counts, by template and duty."""
+    return table(
+        ("template", "duty", "a standstill counts from"),
+        (
+            (template.key, "any" if rule.duty == "*" else rule.duty, f"{rule.standstill_s / 60:g} min")
+            for template in template_library().values()
+            for rule in template.operating
+        ),
+    )
+
+
+def kpi_example() -> str:
+    """The worked example, by the code."""
+    hour = 3600.0
+    first = {"running": 20 * hour, "maintenance": 2 * hour, "down": 2 * hour}
+    stops = ((True, 2 * hour, True), (False, hour, True), (False, hour, True))
+    second = {"running": 12 * hour, "off_line": 12 * hour}
+    machines = [
+        KpiMachine(1, "M1", "line-1", "motor", "shangyu", "CNY", 4000.0, first, stops, 3 * 180.0 + 260.0, 1),
+        KpiMachine(2, "M2", "line-1", "motor", "shangyu", "CNY", 4000.0, second, (), 0.0, 0),
+    ]
+    period = period_of(machines, 24.0)
+    values = [(definition, evaluate(definition, period)) for definition in DEFINITIONS]
+    return table(
+        ("KPI", "value", "unit", "coverage"),
+        (
+            (definition.name_en, f"{value.value:.4g}", value.unit, f"{value.coverage:.0%}")
+            for definition, value in values
+        ),
+    )

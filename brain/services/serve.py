@@ -1,12 +1,12 @@
 """``brain serve``: REST API and console."""
 
 import asyncio
+import os
 import secrets
 import socket
 
 import uvicorn
 
-from api import ApiSettings, create_app
 from brain.failure import Failure
 from brain.services.lifetime import until_told_to_stop
 from brain.settings import Settings
@@ -37,6 +37,10 @@ async def serve(settings: Settings, database_url: str) -> None:
     """Serve API and console until told to stop."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     told = until_told_to_stop()
+    # The console's library decides where it keeps sessions while it is imported.
+    os.environ.setdefault("NICEGUI_STORAGE_PATH", str(settings.data_dir / "console"))
+    from api import ApiSettings, create_app
+
     app = create_app(
         ApiSettings(database_url=database_url, tenant=settings.tenant, storage_secret=_storage_secret(settings))
     )
