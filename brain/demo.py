@@ -27,7 +27,7 @@ from ingest import Spool, spool_status
 from plant import SignalDirectory, WorkRecord, to_microseconds
 from simulators import PlantPlan, PlantSimulation, simulate_history, simulate_plan
 
-HISTORY = timedelta(days=5)
+HISTORY = timedelta(days=3.5)
 HISTORY_LANE = "history"
 _STATE = "demo"
 _DRAIN_S = 30.0
@@ -114,7 +114,7 @@ async def _back_fill(
         TimeRemainingColumn(),
         console=console,
     ) as progress:
-        task = progress.add_task(f"back-filling {plan.history.days} days of history", total=None)
+        task = progress.add_task(f"back-filling {plan.history / timedelta(days=1):.1f} days of history", total=None)
         progress.update(task, total=plan.expected_readings(60))
         async with Spool.open(product.settings.spool_dir, HISTORY_LANE) as spool:
             sent = 0

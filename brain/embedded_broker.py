@@ -1,9 +1,9 @@
 """A broker for a single machine: Debian's mosquitto where it is installed, else amqtt from the wheel.
 
-Both listen on 127.0.0.1 alone, take anybody there, and keep sessions on disk where they can.
+Both listen on 127.0.0.1 alone, take anybody there, and keep what an absent client has subscribed to. Only
+mosquitto writes it to disk, every few seconds: killed, it comes back with its sessions.
 """
 
-import asyncio
 import ctypes
 import os
 import shutil
@@ -16,15 +16,15 @@ from pathlib import Path
 
 _START_S = 20.0
 _PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)  # looked up here: between fork and exec nothing may be imported
 
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
 allow_anonymous true
-# Run as who started it: files stay his (mosquitto would become another user when started by root).
-user {user}
+{user}
 persistence true
 persistence_location {directory}/
-autosave_interval 5
+autosave_interval 2
 # An absent collector loses nothing: the default keeps 1,000 messages and drops the rest.
 max_queued_messages 0
 max_inflight_messages 1000
@@ -103,11 +103,10 @@ class EmbeddedBroker:
 
     def _command(self) -> list[str]:
         if self.kind == "amqtt":
-            return [sys.executable, "-m", "brain.embedded_broker", str(self._port), str(self._data_dir)]
-        import pwd
-
+            return [sys.executable, "-m", "brain.embedded_amqtt", str(self._port)]
         configuration = self._data_dir / "mosquitto.conf"
-        user = pwd.getpwuid(os.geteuid()).pw_name
+        # Started by root, mosquitto becomes another user, who may not write into our directory.
+        user = "user root" if os.geteuid() == 0 else ""
         configuration.write_text(_MOSQUITTO.format(port=self._port, directory=self._data_dir, user=user))
         return [str(_mosquitto()), "-c", str(configuration)]
 
@@ -124,26 +123,4 @@ def _free_port() -> int:
 
 
 def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-
-async def _serve_amqtt(port: int) -> None:
-    from amqtt.broker import Broker
-
-    broker = Broker(
-        {
-            "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
-            "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
-        }
-    )
-    told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, told.set)
-    await broker.start()
-    await told.wait()
-    await broker.shutdown()
-
-
-if __name__ == "__main__":
-    asyncio.run(_serve_amqtt(int(sys.argv[1])))
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -31,11 +31,13 @@ _START_S = 60.0
 
 _PARAMETERS = {
     "listen_addresses": "",
-    "shared_buffers": "192MB",
+    "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "checkpoint_timeout": "10min",
     "wal_compression": "on",
+    "wal_init_zero": "off",
     "max_connections": "60",
+    "work_mem": "32MB",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",

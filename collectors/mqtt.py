@@ -1,22 +1,19 @@
 """The MQTT collector: what the broker delivers is acknowledged only when the sink has made it durable.
 
-Every connection is a client object of its own: acknowledgements belong to the connection that delivered,
-and what was not acknowledged the broker delivers again to the next one.
+Every connection is an object of its own: acknowledgements belong to the connection that delivered, and what
+was not acknowledged the broker delivers again to the next one.
 """
 
 import asyncio
-import contextlib
-import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
-from paho.mqtt import client as mqtt
-from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 
-from collectors.mqtt_connection import PROTOCOLS, Refused, close, connect
+from collectors.memory import Memory
+from collectors.mqtt_connection import Connection, SessionOptions, connect
+from collectors.mqtt_intake import Intake
 from collectors.native import NativeDecoder
 from collectors.sources import MqttSource
 from collectors.status import CollectorStatus
@@ -24,9 +21,14 @@ from plant import SignalDirectory, Sink
 
 log = structlog.get_logger()
 
-_GATHER_S = 0.02
-_RETRY_SINK_S = 1.0
+_GATHER_S = 0.01
+_RETRY_SINK_S = 0.5
+_SHORTEST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0
+
+
+class _TakenOver(OSError):
+    """Somebody else is connected under our name."""
 
 
 class MqttCollector:
@@ -40,19 +42,19 @@ class MqttCollector:
         clock: Callable[[], int],
         memory: Path | None = None,
     ) -> None:
-        """``memory`` is a file that remembers the subscribed topics, to take back those no longer wanted."""
+        """``memory`` is a folder; what we are subscribed to is noted there, to take back what is no longer wanted."""
         self._source = source
         self._directory = directory
         self._sink = sink
         self._clock = clock
-        self._memory = memory
+        self._memory = Memory(memory, "mqtt", source.name)
         self._decoder = NativeDecoder(source.name, source.max_payload)
         self._connected = False
+        self._connections = 0
         self._readings = 0
         self._rejected = 0
-        self._reconnects = -1
+        self._dropped = 0
         self._last_error = ""
-        self._protocol: MQTTProtocolVersion | None = None
 
     def status(self) -> CollectorStatus:
         """How it is."""
@@ -62,134 +64,130 @@ class MqttCollector:
             self._connected,
             self._readings,
             self._rejected,
-            max(0, self._reconnects),
+            max(0, self._connections - 1),
             last_error=self._last_error,
+            dropped=self._dropped,
         )
 
     async def run(self) -> None:
-        """Collect until cancelled; reconnects by itself."""
-        backoff_s = 0.5
+        """Collect until cancelled; reconnects by itself, for ever."""
+        backoff_s = _SHORTEST_BACKOFF_S
         while True:
+            before = self._connections
             try:
                 await self._collect()
-                backoff_s = 0.5
+            except _TakenOver:
+                # Taking it back at once would make the other one do the same.
+                self._last_error = f"another client is connected as {self._source.client_id!r}: give one another name"
+                backoff_s = _LONGEST_BACKOFF_S
             except OSError as problem:
                 self._last_error = str(problem)
-                log.warning("broker_away", source=self._source.name, reason=str(problem), again_in_s=backoff_s)
+                if self._connections > before:
+                    backoff_s = _SHORTEST_BACKOFF_S
             finally:
                 self._connected = False
+            log.warning("broker_away", source=self._source.name, reason=self._last_error, again_in_s=backoff_s)
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
 
     async def _collect(self) -> None:
-        """One connection, from connecting to its end."""
-        loop = asyncio.get_running_loop()
-        arrived: queue.SimpleQueue[mqtt.MQTTMessage] = queue.SimpleQueue()
-        wake = asyncio.Event()
-        ended = asyncio.Event()
-
-        def prepare(client: mqtt.Client) -> None:
-            def on_message(_client: Any, _userdata: Any, message: mqtt.MQTTMessage) -> None:
-                arrived.put(message)
-                with contextlib.suppress(RuntimeError):  # the loop is closing
-                    loop.call_soon_threadsafe(wake.set)
-
-            client.on_message = on_message
-
-        client, session_present = await self._connect(prepare)
-
-        def on_disconnect(_client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-            self._last_error = f"connection lost: {reason}"
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(ended.set)
-                loop.call_soon_threadsafe(wake.set)
-
-        client.on_disconnect = on_disconnect
+        """One connection, from connecting to its end; raises ``OSError`` saying how it ended."""
+        intake = Intake(asyncio.get_running_loop(), self._source.receive_maximum, self._source.max_payload)
+        connection = await self._connect(intake)
+        # Taking in begins before subscribing: a session that was kept delivers at once.
+        delivering = asyncio.create_task(self._deliver(connection, intake), name=f"deliver {self._source.name}")
         try:
-            await self._subscribe(client, session_present)
+            await asyncio.to_thread(self._subscribe, connection)
+            self._connections += 1
             self._connected = True
-            self._reconnects += 1
             self._last_error = ""
-            while not ended.is_set() and client.is_connected():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), 1.0)
-                wake.clear()
-                await self._deliver(client, arrived)
-                await asyncio.sleep(_GATHER_S)
+            log.info("broker_connected", source=self._source.name, session_kept=connection.session_present)
+            await delivering
+            raise (_TakenOver if connection.taken_over else OSError)(connection.end_reason)
         finally:
-            # paho would reconnect by itself with this object; a new connection is a new object.
-            await asyncio.shield(asyncio.to_thread(close, client))
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+            intake.close()
+            await asyncio.shield(asyncio.to_thread(connection.close))
 
-    async def _connect(self, prepare: Callable[[mqtt.Client], None]) -> tuple[mqtt.Client, bool]:
-        refused: Refused | None = None
-        for protocol in [self._protocol] if self._protocol else PROTOCOLS:
-            try:
-                connected = await asyncio.to_thread(
-                    connect,
-                    self._source.url,
-                    self._source.client_id,
-                    protocol,
-                    prepare=prepare,
-                    receive_maximum=self._source.receive_maximum,
-                    session_expiry_s=self._source.session_expiry_s,
-                )
-            except Refused as problem:
-                refused = problem
-                continue
-            self._protocol = protocol
-            return connected
-        self._protocol = None
-        assert refused is not None
-        raise refused
-
-    async def _subscribe(self, client: mqtt.Client, session_present: bool) -> None:
-        wanted = list(self._source.topics)
-        before = self._memory.read_text().splitlines() if self._memory is not None and self._memory.is_file() else []
-        gone = sorted(set(before) - set(wanted))
-        if session_present and gone:
-            client.unsubscribe(gone)
-        confirmed = threading.Event()
-        failed: list[str] = []
-
-        def on_subscribe(_client: Any, _userdata: Any, _mid: Any, reasons: Any, _properties: Any) -> None:
-            failed.extend(
-                f"{topic}: {reason}" for topic, reason in zip(wanted, reasons, strict=False) if reason.is_failure
+    async def _connect(self, intake: Intake) -> Connection:
+        source = self._source
+        given_up = threading.Event()
+        options = SessionOptions(source.client_id, source.receive_maximum, source.session_expiry_s)
+        connecting = asyncio.create_task(
+            asyncio.to_thread(
+                connect,
+                source.url,
+                options,
+                on_message=intake.receive,
+                on_end=lambda _reason: intake.tell(),
+                given_up=given_up,
             )
-            confirmed.set()
+        )
+        try:
+            return await asyncio.shield(connecting)
+        except asyncio.CancelledError:
+            given_up.set()  # the thread closes what it opens
+            intake.close()
+            raise
 
-        client.on_subscribe = on_subscribe
-        client.subscribe([(topic, 1) for topic in wanted])
-        if not await asyncio.to_thread(confirmed.wait, 10):
-            raise OSError("the broker does not confirm our subscription")
-        if failed:
-            raise OSError(f"the broker refuses to subscribe {'; '.join(failed)}: check its access list")
-        if self._memory is not None:
-            self._memory.write_text("\n".join(wanted))
+    def _subscribe(self, connection: Connection) -> None:
+        """Make the session's subscriptions what the settings say. Called in a thread."""
+        wanted = list(self._source.topics)
+        before = [str(topic) for topic in self._memory.load().get("topics", ())]
+        gone = sorted(set(before) - set(wanted))
+        # Noted before it is done: a crash in between must not leave a subscription that nobody knows of.
+        self._memory.save({"topics": [*wanted, *gone]})
+        if gone and connection.session_present:
+            connection.unsubscribe(gone)
+        connection.subscribe(wanted)
+        self._memory.save({"topics": wanted})
 
-    async def _deliver(self, client: mqtt.Client, arrived: "queue.SimpleQueue[mqtt.MQTTMessage]") -> None:
-        """Everything that has arrived becomes one batch; then, and only then, it is acknowledged."""
-        messages: list[mqtt.MQTTMessage] = []
-        while len(messages) < self._source.receive_maximum:
-            try:
-                messages.append(arrived.get_nowait())
-            except queue.Empty:
-                break
-        if not messages:
-            return
-        directory, now = self._directory(), self._clock()
-        for message in messages:
-            self._decoder.add(message.topic, bytes(message.payload), now, directory)
+    async def _deliver(self, connection: Connection, intake: Intake) -> None:
+        """Whatever has arrived becomes one batch; then, and only then, it is acknowledged.
+
+        Ends with the connection, but not before all that arrived is with the sink: a broker that died may
+        not deliver it again.
+        """
+        dropped_before = self._dropped
+        ended = False
+        while True:
+            await intake.wait(0 if ended else _GATHER_S)
+            was_ended, arrivals = ended, intake.take()
+            self._dropped = dropped_before + intake.dropped
+            if was_ended and not arrivals:
+                return
+            # Looked at after taking: an end before that is seen here, one after it wakes us again.
+            ended = connection.ended
+            directory, now = self._directory(), self._clock()
+            for arrival in arrivals:
+                self._decoder.add(
+                    arrival.topic,
+                    arrival.payload,
+                    now,
+                    directory,
+                    length=arrival.length,
+                    retained=arrival.retained,
+                )
+            await self._put()
+            for arrival in arrivals:
+                if arrival.qos:
+                    connection.acknowledge(arrival.mid, arrival.qos)
+            if ended:
+                intake.tell()
+
+    async def _put(self) -> None:
         batch, rejected = self._decoder.finish()
+        if not len(batch) and not rejected:
+            return
         while True:
             try:
                 await self._sink.put(batch, rejected)
                 break
             except OSError as problem:
+                if self._last_error != str(problem):
+                    log.error("sink_takes_nothing", source=self._source.name, reason=str(problem))
                 self._last_error = str(problem)
-                log.error("sink_takes_nothing", source=self._source.name, reason=str(problem))
                 await asyncio.sleep(_RETRY_SINK_S)
         self._readings += len(batch)
         self._rejected += len(rejected)
-        for message in messages:
-            if message.qos and client.ack(message.mid, message.qos) is not MQTTErrorCode.MQTT_ERR_SUCCESS:
-                return  # the connection is gone; the broker delivers the rest again

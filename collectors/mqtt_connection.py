@@ -1,93 +1,262 @@
-"""A connection to a broker: MQTT 5, falling back to 3.1.1 where the broker refuses it."""
+"""A connection to a broker: MQTT 5, falling back to 3.1.1 where the broker refuses it. One connection, one object."""
 
+import contextlib
+import socket
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
-PROTOCOLS = (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311)
+OnMessage: TypeAlias = Callable[[mqtt.MQTTMessage], None]
+OnPublished: TypeAlias = Callable[[int, Any], None]
+OnEnd: TypeAlias = Callable[[str], None]
+
 _CONNECT_S = 8.0
+_CONFIRM_S = 10.0
+_CLOSE_S = 2.0
+_KEEPALIVE_S = 20
+_TAKEN_OVER = 0x8E  # MQTT 5, 2.4: reason code of a DISCONNECT
 
 
 class Refused(OSError):
     """The broker does not take us; the message says why."""
 
 
+class _UnsupportedProtocol(Refused):
+    """The broker speaks an older MQTT."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """How to connect.
+
+    receive_maximum: messages on their way to us before one is acknowledged (the broker's limit under 3.1.1)
+    session_expiry_s: how long the broker keeps the session; 0 for none
+    reconnect: whether the client connects again by itself and sends unacknowledged messages again
+    """
+
+    client_id: str
+    receive_maximum: int = 500
+    session_expiry_s: int = 0
+    reconnect: bool = False
+
+
+class Connection:
+    """A connected client and its network thread.
+
+    It does not connect again (unless asked to): message identifiers belong to the connection that delivered
+    them, so an acknowledgement can never reach the broker over another one.
+    """
+
+    def __init__(self, client: "_Client") -> None:
+        self._client = client
+        self.session_present = False
+        self.protocol = client.protocol
+        client.on_subscribe = self._confirmed
+        client.on_unsubscribe = self._confirmed
+        self._confirmations: dict[int, list[Any]] = {}
+        self._changed = threading.Condition()
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over, for whatever reason."""
+        return self._client.ended.is_set()
+
+    @property
+    def end_reason(self) -> str:
+        """Why it is over."""
+        return self._client.end_reason
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether another client with our name has taken the session."""
+        return self._client.taken_over
+
+    def subscribe(self, topics: Sequence[str]) -> None:
+        """Subscribe with QoS 1 and wait; raises :class:`Refused` naming the topics that are not allowed."""
+        if self.protocol is MQTTProtocolVersion.MQTTv5:
+            # A retained message was read when the subscription began; not again with every connection.
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            _, mid = self._client.subscribe([(topic, options) for topic in topics])
+        else:
+            _, mid = self._client.subscribe([(topic, 1) for topic in topics])
+        reasons = self._confirmation(mid, "subscription")
+        refused = [f"{topic} ({reason})" for topic, reason in zip(topics, reasons, strict=False) if reason.is_failure]
+        if refused:
+            raise Refused(f"the broker refuses to subscribe {', '.join(refused)}: check its access list")
+
+    def unsubscribe(self, topics: Sequence[str]) -> None:
+        """Give subscriptions up and wait until the broker has said so."""
+        _, mid = self._client.unsubscribe(list(topics))
+        self._confirmation(mid, "end of subscription")
+
+    def acknowledge(self, mid: int, qos: int) -> None:
+        """Tell the broker that a message is safe; without effect once the connection is over."""
+        if not self.ended:
+            self._client.ack(mid, qos)
+
+    def publish(self, topic: str, payload: bytes) -> int:
+        """Send with QoS 1; the message identifier."""
+        return self._client.publish(topic, payload, qos=1).mid
+
+    def close(self) -> None:
+        """End it, within seconds even where the network is cut: its thread stops, nothing of it is used again."""
+        client = self._client
+        client.closing.set()
+        with contextlib.suppress(OSError, ValueError):
+            client.disconnect()
+        if not client.ended.wait(_CLOSE_S):
+            # What cannot be sent would be waited for; a closed socket ends the thread.
+            with contextlib.suppress(OSError, AttributeError):
+                client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+        client.loop_stop()
+
+    def _confirmed(self, _client: Any, _userdata: Any, mid: int, reasons: Any, _properties: Any) -> None:
+        with self._changed:
+            self._confirmations[mid] = list(reasons)
+            self._changed.notify_all()
+
+    def _confirmation(self, mid: int | None, what: str) -> list[Any]:
+        remaining = int(_CONFIRM_S / 0.5)
+        with self._changed:
+            while mid not in self._confirmations and remaining and not self.ended:
+                self._changed.wait(0.5)
+                remaining -= 1
+            if mid is None or mid not in self._confirmations:
+                raise OSError(self.end_reason or f"the broker does not confirm our {what}")
+            return self._confirmations.pop(mid)
+
+
 def connect(
     url: str,
-    client_id: str,
-    protocol: MQTTProtocolVersion,
+    options: SessionOptions,
     *,
-    prepare: Callable[[mqtt.Client], None],
-    receive_maximum: int = 500,
-    session_expiry_s: int = 0,
-) -> tuple[mqtt.Client, bool]:
-    """Connect and start the network thread; the client and whether the broker kept our session.
+    on_message: OnMessage | None = None,
+    on_published: OnPublished | None = None,
+    on_end: OnEnd | None = None,
+    given_up: threading.Event | None = None,
+) -> Connection:
+    """Connect with the newest protocol that the broker takes. Blocks up to some seconds: call it in a thread.
 
-    ``session_expiry_s`` above zero asks for a persistent session. ``prepare`` sets callbacks before the
-    first packet can come. Blocks up to some seconds. Raises :class:`Refused` or another ``OSError``.
+    The callbacks are called in the network thread; ``on_end`` exactly once, however the connection ends.
+    ``given_up`` tells that nobody waits for the connection any more. Raises :class:`Refused` or another ``OSError``.
     """
-    parts = urlsplit(url)
-    persistent = session_expiry_s > 0
-    properties = None
-    if protocol is MQTTProtocolVersion.MQTTv5:
-        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id, protocol=protocol, manual_ack=True)
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = session_expiry_s
-        properties.ReceiveMaximum = receive_maximum
-    else:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            protocol=protocol,
-            clean_session=not persistent,
-            manual_ack=True,
-        )
-    if parts.username:
-        client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
-    answered = threading.Event()
-    answer: list[tuple[bool, str, bool]] = []
-
-    def on_connect(_client: Any, _userdata: Any, flags: Any, reason: Any, _properties: Any) -> None:
-        answer.append((not reason.is_failure, str(reason), bool(flags.session_present)))
-        answered.set()
-
-    def on_early_end(_client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        if not answered.is_set():
-            answer.append((False, f"connection closed: {reason}", False))
-            answered.set()
-
-    client.on_connect = on_connect
-    client.on_disconnect = on_early_end
-    client.max_inflight_messages_set(receive_maximum)
-    prepare(client)
-    arguments: dict[str, Any] = {"keepalive": 20}
-    if protocol is MQTTProtocolVersion.MQTTv5:
-        arguments |= {"clean_start": not persistent, "properties": properties}
-    client.connect(parts.hostname or "", parts.port or 1883, **arguments)
-    client.loop_start()
-    if not answered.wait(_CONNECT_S):
-        answer.append((False, f"no answer within {_CONNECT_S:.0f} s", False))
-    accepted, reason, session_present = answer[0]
-    if not accepted:
-        close(client)
-        raise Refused(f"{url_without_password(url)} refused {client_id!r}: {reason}")
-    return client, session_present
-
-
-def close(client: mqtt.Client) -> None:
-    """End a connection for good: its thread stops, nothing of it is used again."""
-    client.on_disconnect = None
-    client.disconnect()
-    client.loop_stop()
+    # Asked first, with nothing in the question: amqtt 0.12 refuses a bare CONNECT of MQTT 5 at once, but waits
+    # for ever over one with properties, because it reads them as the client's name.
+    question = SessionOptions(f"{options.client_id}-asks")
+    protocol = MQTTProtocolVersion.MQTTv5
+    try:
+        _connect(url, question, protocol, (None, None, None), given_up, bare=True).close()
+    except _UnsupportedProtocol:
+        protocol = MQTTProtocolVersion.MQTTv311
+    except Refused:
+        pass  # not because of the protocol; the real attempt says why
+    return _connect(url, options, protocol, (on_message, on_published, on_end), given_up)
 
 
 def url_without_password(url: str) -> str:
     """The URL as it may be shown."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}"
+
+
+class _Client(mqtt.Client):
+    """paho's client, with an end that is always noticed."""
+
+    def __init__(self, options: SessionOptions, protocol: MQTTProtocolVersion, on_end: OnEnd | None) -> None:
+        arguments: dict[str, Any] = {}
+        if protocol is not MQTTProtocolVersion.MQTTv5:
+            arguments["clean_session"] = options.session_expiry_s == 0
+        super().__init__(
+            CallbackAPIVersion.VERSION2,
+            client_id=options.client_id,
+            protocol=protocol,
+            manual_ack=True,
+            reconnect_on_failure=options.reconnect,
+            **arguments,
+        )
+        self.ended = threading.Event()
+        self.closing = threading.Event()
+        self.end_reason = ""
+        self.taken_over = False
+        self._on_end = on_end
+        self.on_disconnect = self._disconnected
+
+    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> Any:
+        """The network thread's work. It also ends by an exception, which paho tells nobody."""
+        try:
+            return super().loop_forever(timeout, retry_first_connection)
+        except Exception as problem:
+            self.end_reason = f"network thread failed: {type(problem).__name__}: {problem}"
+            raise
+        finally:
+            self.end_reason = self.end_reason or "connection closed"
+            self.ended.set()
+            if self._on_end is not None:
+                self._on_end(self.end_reason)
+
+    def _disconnected(self, _client: Any, _userdata: Any, flags: Any, reason: Any, _properties: Any) -> None:
+        if flags.is_disconnect_packet_from_server:
+            self.taken_over = reason.value == _TAKEN_OVER
+            self.end_reason = f"the broker ended the connection: {reason}"
+        elif not self.end_reason:  # the broker's own word comes first, and says more
+            self.end_reason = f"connection lost: {reason}"
+
+
+def _connect(
+    url: str,
+    options: SessionOptions,
+    protocol: MQTTProtocolVersion,
+    callbacks: tuple[OnMessage | None, OnPublished | None, OnEnd | None],
+    given_up: threading.Event | None,
+    *,
+    bare: bool = False,
+) -> Connection:
+    on_message, on_published, on_end = callbacks
+    parts = urlsplit(url)
+    client = _Client(options, protocol, on_end)
+    connection = Connection(client)
+    if parts.username:
+        client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+    answer: list[tuple[Any, bool]] = []
+    answered = threading.Event()
+
+    def connected(_client: Any, _userdata: Any, flags: Any, reason: Any, _properties: Any) -> None:
+        answer.append((reason, bool(flags.session_present)))
+        answered.set()
+
+    client.on_connect = connected
+    if on_message is not None:
+        client.on_message = lambda _client, _userdata, message: on_message(message)
+    if on_published is not None:
+        client.on_publish = lambda _client, _userdata, mid, reason, _properties: on_published(mid, reason)
+    client.max_inflight_messages_set(options.receive_maximum)
+    arguments: dict[str, Any] = {"keepalive": _KEEPALIVE_S}
+    if protocol is MQTTProtocolVersion.MQTTv5 and not bare:
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = options.session_expiry_s
+        properties.ReceiveMaximum = options.receive_maximum
+        arguments |= {"clean_start": options.session_expiry_s == 0, "properties": properties}
+    client.connect(parts.hostname or "", parts.port or 1883, **arguments)
+    client.loop_start()
+    for _ in range(int(_CONNECT_S / 0.1)):
+        if answered.wait(0.1) or client.ended.is_set() or (given_up is not None and given_up.is_set()):
+            break
+    if answer and not answer[0][0].is_failure and not (given_up is not None and given_up.is_set()):
+        connection.session_present = answer[0][1]
+        return connection
+    connection.close()
+    where = f"{url_without_password(url)} refuses {options.client_id!r}"
+    if not answer:
+        raise Refused(f"{where}: {client.end_reason or f'no answer within {_CONNECT_S:.0f} s'}")
+    reason = answer[0][0]
+    # MQTT 5, 3.2.2.2: 0x84; a broker of 3.1.1 says 0x01, which paho translates.
+    kind = _UnsupportedProtocol if reason.value == 0x84 else Refused
+    raise kind(f"{where}: {reason}")

@@ -113,14 +113,14 @@ class NativeDecoder:
             reject("unknown_machine", f"machine {parts[3]!r} of site {parts[2]!r} is not registered")
             return
         try:
-            content = _parsed(payload)
+            content, plain = _parsed(payload)
         except (ValueError, RecursionError) as problem:
             reject("not_json", f"not JSON: {str(problem)[:200]}")
             return
         before = len(self._ids)
         default_time = None if retained else received_at
         for message in content if isinstance(content, list) else (content,):
-            self._add_object(message, entry, default_time, reject)
+            self._add_object(message, entry, default_time, plain, reject)
         if len(self._ids) > before:
             self._first_rows.append(before)
             self._addresses.append(topic)
@@ -130,15 +130,14 @@ class NativeDecoder:
             more = f"{last.detail}; and {refused - _MAX_REJECTED_A_MESSAGE:,} more values of this message"
             self._rejected[-1] = Rejected(last.source, last.address, last.reason, more, last.raw, last.received_at)
 
-    def _add_object(self, message: Any, entry: MachineEntry, default_time: int | None, reject: Reject) -> None:
+    def _add_object(
+        self, message: Any, entry: MachineEntry, default_time: int | None, plain: bool, reject: Reject
+    ) -> None:
         values = message.get("values") if isinstance(message, dict) else None
         if not isinstance(values, dict):
             reject("bad_shape", 'a message must be an object with "values": {signal: number}')
             return
-        if "time" in message:
-            time = _time(message["time"])
-        else:
-            time = default_time
+        time = _time(message["time"]) if "time" in message else default_time
         if time is None:
             said = _cut(message["time"]) if "time" in message else "of a retained message is missing, and"
             reject("bad_time", f"time {said} is neither RFC 3339 with zone nor epoch milliseconds")
@@ -146,7 +145,7 @@ class NativeDecoder:
         qualities = message.get("quality")
         ids = entry.signal_ids
         # As almost every message is: only numbers, all signals known, nothing said of quality.
-        if not qualities and _NUMBERS.issuperset(map(type, values.values())):
+        if plain and not qualities and _NUMBERS.issuperset(map(type, values.values())):
             try:
                 self._ids.extend([ids[key] for key in values])
             except KeyError:
@@ -193,13 +192,13 @@ def printable(text: str) -> str:
     return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
 
 
-def _parsed(payload: bytes) -> Any:
-    """JSON, and its usual extension: NaN and Infinity, so that one such value does not cost the others."""
+def _parsed(payload: bytes) -> tuple[Any, bool]:
+    """JSON, and whether it is plain; if not, NaN and Infinity are in it, which should not cost the other values."""
     try:
-        return orjson.loads(payload)
+        return orjson.loads(payload), True
     except orjson.JSONDecodeError as problem:
         try:
-            return json.loads(payload)
+            return json.loads(payload), False
         except (ValueError, RecursionError):
             raise problem from None
 

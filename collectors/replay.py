@@ -3,19 +3,22 @@
 import asyncio
 import math
 import threading
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import orjson
-from paho.mqtt import client as mqtt
 
-from collectors.mqtt_connection import PROTOCOLS, Refused, close, connect
+from collectors.mqtt_connection import Connection, SessionOptions, connect
 from collectors.recording import Recording
 from plant import to_datetime
 
 _IN_FLIGHT = 200
 _ROWS_A_MESSAGE = 50
 _PATIENCE_S = 60.0
+_NOBODY_LISTENS = 0x10  # MQTT 5, 3.4.2.1: accepted, but there are no matching subscribers
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,56 +30,102 @@ class ReplayCounts:
     refused: int
 
 
-async def replay_csv(recording: Recording, url: str, site: str, machine: str) -> ReplayCounts:
+async def replay_csv(
+    recording: Recording,
+    url: str,
+    site: str,
+    machine: str,
+    *,
+    end_at: int | None = None,
+    speed: float | None = None,
+) -> ReplayCounts:
     """Publish all rows, in order, and return when the broker has acknowledged them.
 
-    Raises ``OSError`` where the broker refuses us or stops answering.
+    end_at: microseconds since the epoch; all times are shifted alike, so that the newest row falls there
+    speed: recorded seconds per second; as fast as the broker acknowledges by default
+
+    Raises ``OSError`` where the broker refuses us, stops answering, or says that nobody has subscribed.
     """
-    return await asyncio.to_thread(_replay, recording, url, site, machine)
-
-
-def _replay(recording: Recording, url: str, site: str, machine: str) -> ReplayCounts:
-    room = threading.Semaphore(_IN_FLIGHT)
-
-    def prepare(client: mqtt.Client) -> None:
-        def on_publish(*_: Any) -> None:
-            room.release()
-
-        client.on_publish = on_publish
-
-    client = _connect_any(url, f"replay-{site}-{machine}", prepare)
+    sender = _Sender(f"ib/v1/{site}/{machine}/readings")
+    sending = asyncio.create_task(asyncio.to_thread(sender.send, recording, url, end_at, speed))
     try:
+        return await asyncio.shield(sending)
+    except asyncio.CancelledError:
+        sender.told_to_stop.set()
+        raise
+
+
+class _Sender:
+    """Keeps a bounded number of messages on the way."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._room = threading.Semaphore(_IN_FLIGHT)
+        self._problem: str | None = None
+        self.told_to_stop = threading.Event()
+
+    def send(self, recording: Recording, url: str, end_at: int | None, speed: float | None) -> ReplayCounts:
+        """Send everything; called in a thread."""
+        # A name of its own: two replays at once must not take each other's connection.
+        options = SessionOptions(f"replay-{uuid4().hex[:12]}", _IN_FLIGHT, reconnect=True)
+        connection = connect(url, options, on_published=self._published, given_up=self.told_to_stop)
+        try:
+            readings = self._send_rows(connection, recording, end_at, speed)
+            self._take_room(_IN_FLIGHT)
+        finally:
+            connection.close()
+        return ReplayCounts(len(recording.rows), readings, recording.refused)
+
+    def _send_rows(self, connection: Connection, recording: Recording, end_at: int | None, speed: float | None) -> int:
+        newest = max((moment for moment, _ in recording.rows), default=0)
+        shift = 0 if end_at is None else end_at - newest
         readings = 0
-        for start in range(0, len(recording.rows), _ROWS_A_MESSAGE):
+        began = time.monotonic()
+        for rows in _messages(recording, 1 if speed else _ROWS_A_MESSAGE):
+            if speed:
+                due = began + (rows[0][0] - recording.rows[0][0]) / 1e6 / speed
+                if self.told_to_stop.wait(max(0.0, due - time.monotonic())):
+                    return readings
             messages = []
-            for time, values in recording.rows[start : start + _ROWS_A_MESSAGE]:
-                measured = {
+            for moment, measured in rows:
+                stamp = to_datetime(moment + shift).isoformat().replace("+00:00", "Z")
+                messages.append({"time": stamp, "values": measured})
+                readings += len(measured)
+            self._take_room(1)
+            connection.publish(self._topic, orjson.dumps(messages))
+        return readings
+
+    def _published(self, _mid: int, reason: Any) -> None:
+        if reason.is_failure:
+            self._problem = f"the broker refuses messages on {self._topic}: {reason}"
+        elif reason.value == _NOBODY_LISTENS:
+            self._problem = f"nobody has subscribed to {self._topic}: start `brain collect` first"
+        self._room.release()
+
+    def _take_room(self, places: int) -> None:
+        for _ in range(places):
+            waited = 0.0
+            while not self._room.acquire(timeout=0.5):
+                waited += 0.5
+                if waited >= _PATIENCE_S:
+                    raise OSError(f"the broker has acknowledged nothing for {_PATIENCE_S:.0f} s")
+                if self.told_to_stop.is_set():
+                    raise OSError("replay was told to stop")
+            if self._problem is not None:
+                raise OSError(self._problem)
+
+
+def _messages(recording: Recording, rows_a_message: int) -> Iterator[list[tuple[int, dict[str, float]]]]:
+    """Rows in order, some to a message, without the cells that say nothing."""
+    for start in range(0, len(recording.rows), rows_a_message):
+        yield [
+            (
+                moment,
+                {
                     signal: value
                     for signal, value in zip(recording.signals, values, strict=True)
                     if value is not None and math.isfinite(value)
-                }
-                messages.append({"time": to_datetime(time).isoformat().replace("+00:00", "Z"), "values": measured})
-                readings += len(measured)
-            _take(room, 1)
-            client.publish(f"ib/v1/{site}/{machine}/readings", orjson.dumps(messages), qos=1)
-        _take(room, _IN_FLIGHT)
-    finally:
-        close(client)
-    return ReplayCounts(len(recording.rows), readings, recording.refused)
-
-
-def _connect_any(url: str, client_id: str, prepare: Any) -> mqtt.Client:
-    refused: Refused | None = None
-    for protocol in PROTOCOLS:
-        try:
-            return connect(url, client_id, protocol, prepare=prepare)[0]
-        except Refused as problem:
-            refused = problem
-    assert refused is not None
-    raise refused
-
-
-def _take(room: threading.Semaphore, places: int) -> None:
-    for _ in range(places):
-        if not room.acquire(timeout=_PATIENCE_S):
-            raise OSError(f"the broker has acknowledged nothing for {_PATIENCE_S:.0f} s")
+                },
+            )
+            for moment, values in recording.rows[start : start + rows_a_message]
+        ]

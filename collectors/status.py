@@ -5,10 +5,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CollectorStatus:
-    """Counts since this process began.
+    """How a collector is, with counts since this process began.
 
-    readings: rows made durable; rejected: entries sent to quarantine; unbound: variables or messages of
-    machines that are not registered; recovered: rows read back from a server's history
+    readings: rows made durable
+    rejected: entries sent to quarantine
+    reconnects: connections made after the first
+    unbound: variables of machines or signals that are not registered, or that the server refuses
+    recovered: rows read back from a server's history, repeats included
+    dropped: messages of QoS 0 that came while there was no room; their sender asked for no guarantee
+    gaps: signals whose missing period is not read back yet
+    last_error: what went wrong last; empty while all is well
     """
 
     name: str
@@ -20,3 +26,5 @@ class CollectorStatus:
     unbound: int = 0
     recovered: int = 0
     last_error: str = ""
+    dropped: int = 0
+    gaps: int = 0

@@ -44,22 +44,23 @@ on conflict (signal_id, bucket) do update
 set average = excluded.average, minimum = excluded.minimum, maximum = excluded.maximum,
     count = excluded.count, last = excluded.last
 """
-# One hour from its minutes (BRIN reading_1min_time).
-HOUR = """
+# Hours of a range from their minutes (BRIN reading_1min_time).
+HOURS = """
 insert into reading_1h (bucket, signal_id, average, minimum, maximum, count, last)
-select $1::timestamptz, signal_id, sum(average * count) / sum(count), min(minimum), max(maximum), sum(count),
-    (array_agg(last order by bucket desc))[1]
+select date_trunc('hour', bucket, 'UTC') as hour, signal_id, sum(average * count) / sum(count), min(minimum),
+    max(maximum), sum(count), (array_agg(last order by bucket desc))[1]
 from reading_1min
-where bucket >= $1 and bucket < $1 + interval '1 hour'
-group by signal_id
+where bucket >= $1 and bucket < $2
+group by 1, 2
 on conflict (signal_id, bucket) do update
 set average = excluded.average, minimum = excluded.minimum, maximum = excluded.maximum,
     count = excluded.count, last = excluded.last
 """
 
 _MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
 _PIECE = 2000
-_HOURS = 12
+_HOURS = 96
 
 
 async def mark_dirty(connection: Connection, minutes: Iterable[int]) -> None:
@@ -97,7 +98,7 @@ async def _refresh_minutes(connection: Connection, until: datetime) -> int:
         width = READING_1MIN.width_s * MICROSECONDS
         numbers = sorted({to_microseconds(minute) // width for minute in minutes})
         await PartitionKeeper().ensure_numbers(connection, READING_1MIN, numbers)
-        for first, last in _runs(minutes):
+        for first, last in _runs(minutes, _MINUTE):
             await connection.execute(MINUTES, first, last + _MINUTE)
         await connection.execute(MARK_HOURS, minutes)
     return len(minutes)
@@ -107,17 +108,17 @@ async def _refresh_hours(connection: Connection) -> int:
     async with connection.transaction():
         await connection.execute(LOCK)
         hours = [row["bucket"] for row in await connection.fetch(TAKE_HOURS, _HOURS)]
-        for hour in hours:
-            await connection.execute(HOUR, hour)
+        for first, last in _runs(sorted(hours), _HOUR):
+            await connection.execute(HOURS, first, last + _HOUR)
     return len(hours)
 
 
-def _runs(minutes: list[datetime]) -> list[tuple[datetime, datetime]]:
-    """Neighbouring minutes joined: first and last of each run of a sorted list."""
+def _runs(buckets: list[datetime], width: timedelta) -> list[tuple[datetime, datetime]]:
+    """Neighbouring buckets joined: first and last of each run of a sorted list."""
     runs: list[tuple[datetime, datetime]] = []
-    for minute in minutes:
-        if runs and minute - runs[-1][1] <= _MINUTE:
-            runs[-1] = (runs[-1][0], minute)
+    for bucket in buckets:
+        if runs and bucket - runs[-1][1] <= width:
+            runs[-1] = (runs[-1][0], bucket)
         else:
-            runs.append((minute, minute))
+            runs.append((bucket, bucket))
     return runs

@@ -36,6 +36,8 @@ log = structlog.get_logger()
 _MINUTE_US = 60 * MICROSECONDS
 _LATEST_S = 1.0
 _LONGEST_BACKOFF_S = 5.0
+# A round takes a second or two; one that takes longer hangs, and a fresh connection does not.
+_STUCK_S = 30.0
 # Trouble with the server or the way to it: the same data will do later.
 _AWAY = (
     OSError,
@@ -83,7 +85,8 @@ class Writer:
                 async with self._database.connection() as connection:
                     await self._begin(connection)
                     while True:
-                        busy = await self._round(connection)
+                        async with asyncio.timeout(_STUCK_S):
+                            busy = await self._round(connection)
                         backoff_s = 0.1
                         if not busy:
                             await asyncio.sleep(self._pause_s)

@@ -116,7 +116,7 @@ def simulate_plan(machines: int, seed: int, now: datetime, history: timedelta) -
         effect = EFFECTS[mode]
         if effect.growth == "gradual":
             hours = effect.grows_h * random.uniform(0.95, 1.4)
-            onset = now - timedelta(hours=min(hours, history.total_seconds() / 3600 * 0.35))
+            onset = now - timedelta(hours=min(hours, history.total_seconds() / 3600 * 0.4))
         else:
             onset = now + timedelta(seconds=float(random.uniform(10, 40)))
         signal = str(random.choice(effect.signals)) if effect.signals else ""

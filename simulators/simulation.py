@@ -150,7 +150,7 @@ class PlantSimulation:
         load = load * np.clip(1 + 0.035 * walks["load"], 0.7, 1.3)
         # An overload is a load beyond the rated one, whatever the machine usually does.
         over = np.clip(change.get("overload", zero), 0, 1.4)
-        load = np.where(over > 0, load * np.maximum(over, 1.2) / motors.base_load, load)
+        load = np.where(over > 0, load * np.maximum(over, 1.32) / motors.base_load, load)
         supply = 1 + self._supply(seconds, walks["supply"]) + change.get("supply", zero)
         dip = change.get("voltage_dip_wu", zero)
         deviation = motors.voltage_offset + dip[..., None] * np.array([0.5, 0.5, -1.0])

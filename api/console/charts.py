@@ -104,10 +104,12 @@ def points(trend: Trend, zone: str) -> list[list[float | None]]:
     offset = shift.total_seconds() * 1000 if shift is not None else 0.0
     times = np.array([time.timestamp() for time in trend.time]) * 1000
     spacing = np.diff(times)
-    usual = float(np.median(spacing)) if len(spacing) else 0.0
+    # A gap is long against its neighbours: a plant may have sent every minute once, and every second now.
+    before, after = np.roll(spacing, 1), np.roll(spacing, -1)
+    usual = np.maximum(before, after) if len(spacing) > 2 else spacing
     result: list[list[float | None]] = []
     for number, value in enumerate(trend.value):
-        if number and spacing[number - 1] > max(3 * usual, 5000):
+        if number and spacing[number - 1] > max(3 * usual[number - 1], 5000):
             result.append([times[number - 1] + offset + 1, None])
         result.append([float(times[number] + offset), value])
     return result

@@ -122,9 +122,10 @@ def _table(visitor: Visitor) -> ui.table:
     table.add_slot(
         "body-cell-risk",
         """<q-td :props="props"><div style="display:flex;align-items:center;gap:6px">
-        <div :style="{width:'60px',height:'8px',background:'#e3e7ea',borderRadius:'4px'}">
-        <div :style="{width:(props.row.risk_share*60)+'px',height:'8px',background:props.row.colour,borderRadius:'4px'}">
-        </div></div><span>{{ props.row.risk }}</span></div></q-td>""",
+        <div style="width:60px;height:8px;background:#8884;border-radius:4px">
+        <div :style="{width: props.row.risk_share * 60 + 'px', background: props.row.colour}"
+        style="height:8px;border-radius:4px"></div></div>
+        <span>{{ props.row.risk }}</span></div></q-td>""",
     )
     table.on("rowClick", lambda event: ui.navigate.to(f"/machines/{event.args[1]['id']}"))
     return table

@@ -1,6 +1,7 @@
 """When a service ends: on SIGTERM or SIGINT, or when the supervisor that holds its standard input is gone."""
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ def until_told_to_stop() -> asyncio.Event:
     told = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told.set)
+    loop.add_signal_handler(signal.SIGUSR1, _say_where_everything_is)
     if os.environ.get("BRAIN_SUPERVISED") == "1":
 
         def parent_gone() -> None:
@@ -23,6 +25,14 @@ def until_told_to_stop() -> asyncio.Event:
 
         loop.add_reader(sys.stdin.fileno(), parent_gone)
     return told
+
+
+def _say_where_everything_is() -> None:
+    """For a service engineer: `kill -USR1` writes what every task and thread is doing to the log."""
+    faulthandler.dump_traceback(sys.stderr)
+    for task in asyncio.all_tasks():
+        task.print_stack(file=sys.stderr)
+    sys.stderr.flush()
 
 
 async def run_until_told(*bodies: Coroutine[Any, Any, None], told: asyncio.Event | None = None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from paho.mqtt.client import topic_matches_sub
 
+from api import ApiSettings, create_app
 from brain.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -210,3 +211,10 @@ def test_the_settings_file_is_taken_and_its_broker_is_ours(monkeypatch: pytest.M
         for topic in source.topics:
             example = topic.replace("+", "x").replace("#", "x")
             assert any(topic_matches_sub(pattern, example) for pattern in readable), topic
+
+
+def test_the_health_check_asks_for_a_route_that_exists() -> None:
+    app = create_app(ApiSettings(database_url="postgresql://localhost/none", console=False))
+    asked = re.findall(r":8000(/\w+)", (DEPLOY / "Dockerfile").read_text())
+    assert asked
+    assert set(asked) <= app.openapi()["paths"].keys()

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analytics import kpi
 from analytics.indicators import indicators
+from analytics.operation import GAP_US
 from brain.failure import Failure
 from brain.settings import MachineSettings, Settings, load_settings
 from collectors import MqttSource, OpcUaNode, OpcUaSource
@@ -112,6 +114,14 @@ def test_every_kpi_of_a_template_is_explained() -> None:
     for template in template_library().values():
         for key in template.kpis:
             assert f"| `{key}` |" in page("kpis.md"), key
+
+
+def test_the_floors_of_kpis_and_gaps_are_those_of_the_code() -> None:
+    text = " ".join(page("kpis.md").split())
+    assert (kpi._LEAST_SEEN_H, GAP_US) == (1.0, 180_000_000)
+    assert "less than an hour seen" in text
+    assert "from three minutes on" in text
+    assert f"less than {kpi._LEAST_COVERAGE:.0%} of the period".replace("%", " %") in text
 
 
 def reasons_of_quarantine() -> set[str]:

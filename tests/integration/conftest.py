@@ -1,0 +1,236 @@
+"""Real brokers and OPC UA servers for the collectors, and a sink that remembers what it was given."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import orjson
+import pytest
+from paho.mqtt import client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from brain.embedded_broker import EmbeddedBroker
+from plant import Batch, MachineEntry, Rejected, SignalDirectory
+
+SITE = "works"
+SIGNALS = ("current_u", "winding_temperature", "running")
+
+
+def directory_of(machines: Sequence[str], last_times: dict[str, dict[str, int]] | None = None) -> SignalDirectory:
+    """Machines of line-1 in SITE with SIGNALS; ids count up from 1 in order."""
+    return SignalDirectory(
+        MachineEntry(
+            SITE,
+            "line-1",
+            machine,
+            "motor",
+            {signal: number * len(SIGNALS) + index + 1 for index, signal in enumerate(SIGNALS)},
+            (last_times or {}).get(machine, {}),
+        )
+        for number, machine in enumerate(machines)
+    )
+
+
+class RecordingSink:
+    """Keeps rows as (signal id, time, value, quality); can be held shut, or refuse for a while."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, int, float, int]] = []
+        self.rejected: list[Rejected] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.offered = 0
+        self.refusals = 0
+
+    async def put(self, batch: Batch, rejected: Sequence[Rejected] = ()) -> None:
+        """See :meth:`plant.Sink.put`."""
+        self.offered += len(batch)
+        await self.open.wait()
+        if self.refusals:
+            self.refusals -= 1
+            raise OSError("no space left on device")
+        self.rows += zip(
+            batch.signal_ids.tolist(),
+            batch.times.tolist(),
+            batch.values.tolist(),
+            batch.qualities.tolist(),
+            strict=True,
+        )
+        self.rejected += rejected
+
+    def values(self, signal_id: int) -> list[float]:
+        """Values of one signal in order of time, repeats left out: what the historian would hold."""
+        return [
+            value for _, value in sorted({time: value for id_, time, value, _ in self.rows if id_ == signal_id}.items())
+        ]
+
+    def reasons(self) -> list[str]:
+        """Why things were rejected, sorted."""
+        return sorted(entry.reason for entry in self.rejected)
+
+
+@pytest.fixture
+def sink() -> RecordingSink:
+    """An empty sink."""
+    return RecordingSink()
+
+
+async def until(condition: Callable[[], bool], what: str, patience_s: float = 20.0) -> None:
+    """Wait until the condition holds; fails saying what did not happen."""
+    try:
+        async with asyncio.timeout(patience_s):
+            while not condition():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"within {patience_s:.0f} s: {what}")
+
+
+class Runs(Protocol):
+    """Anything with a run method that ends when cancelled."""
+
+    async def run(self) -> None:
+        """Run."""
+
+
+@asynccontextmanager
+async def running(part: Runs) -> AsyncIterator[None]:
+    """Run in the background; an error in it fails the test, and cancelling must work within seconds."""
+    task = asyncio.create_task(part.run())
+    try:
+        yield
+    finally:
+        if task.done():
+            task.result()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            async with asyncio.timeout(15):
+                await task
+
+
+# ---------------------------------------------------------------------- brokers
+
+
+@pytest.fixture(params=["mosquitto", "amqtt"])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    """A running broker of each kind, on a data directory of its own."""
+    yield from _started(EmbeddedBroker(tmp_path / "the broker", prefer=request.param), request.param)
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    """A running mosquitto, for what amqtt does not promise."""
+    yield from _started(EmbeddedBroker(tmp_path / "the broker"), "mosquitto")
+
+
+def _started(broker: EmbeddedBroker, kind: str) -> Iterator[EmbeddedBroker]:
+    if broker.kind != kind:
+        pytest.skip(f"{kind} is not installed")
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+class Device:
+    """Publishes as a device does; :meth:`send` returns when the broker has acknowledged."""
+
+    def __init__(self, url: str, client_id: str = "a-device") -> None:
+        self._acknowledged: set[int] = set()
+        self._connected = threading.Event()
+        self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2, client_id=client_id, protocol=MQTTProtocolVersion.MQTTv311
+        )
+        self._client.on_connect = lambda *_: self._connected.set()
+        parts = urlsplit(url)
+        self._client.connect(parts.hostname or "", parts.port or 1883)
+        self._client.loop_start()
+        assert self._connected.wait(10), "the broker does not take a device"
+
+    async def send(self, *payloads: bytes, machine: str = "M1", **options: Any) -> None:
+        """Publish payloads of a machine in order, with QoS 1 unless told otherwise."""
+        await self.publish(f"ib/v1/{SITE}/{machine}/readings", *payloads, **options)
+
+    async def publish(self, topic: str, *payloads: bytes, qos: int = 1, retain: bool = False) -> None:
+        """Publish on any topic."""
+        sent = [self._client.publish(topic, payload, qos=qos, retain=retain) for payload in payloads]
+        for message in sent:
+            await asyncio.to_thread(message.wait_for_publish, 20)
+            assert message.is_published(), "the broker did not acknowledge"
+
+    def close(self) -> None:
+        """Disconnect."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    """A device at the test's broker."""
+    name = "broker" if "broker" in request.fixturenames else "mosquitto"
+    connected = Device(request.getfixturevalue(name).url)
+    yield connected
+    connected.close()
+
+
+def message(time_ms: int, **values: float | bool | None) -> bytes:
+    """A native payload."""
+    return orjson.dumps({"time": time_ms, "values": values})
+
+
+NOW_US = time.time_ns() // 1000
+NOW_MS = NOW_US // 1000
+
+
+class Cable:
+    """A TCP connection that can be cut, between a client and a server."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._server: asyncio.Server | None = None
+        self._pipes: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.port = 0
+        self.silent = False
+
+    @classmethod
+    @asynccontextmanager
+    async def to(cls, host: str, port: int) -> "AsyncIterator[Cable]":
+        """A cable to ``host:port``, on a free local port."""
+        cable = cls(host, port)
+        cable._server = await asyncio.start_server(cable._connect, "127.0.0.1", 0)
+        cable.port = cable._server.sockets[0].getsockname()[1]
+        try:
+            yield cable
+        finally:
+            cable._server.close()
+            cable.cut()
+
+    def cut(self) -> None:
+        """Break every connection; new ones may be made."""
+        for task in self._tasks:
+            task.cancel()
+        for pipe in self._pipes:
+            pipe.transport.abort()
+        self._pipes.clear()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*self._target)
+        self._pipes |= {writer, far_writer}
+        for source, target in ((reader, far_writer), (far_reader, writer)):
+            task = asyncio.create_task(self._pump(source, target))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(65_536):
+                if not self.silent:  # a silent cable swallows: nobody is told that the other end is gone
+                    target.write(data)
+                    await target.drain()
+        target.close()
