@@ -25,10 +25,8 @@ _GATHER_S = 0.01
 _RETRY_SINK_S = 0.5
 _SHORTEST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0
-
-
-class _TakenOver(OSError):
-    """Somebody else is connected under our name."""
+_STABLE_S = 10.0
+_SUSPICIOUS = 3  # connections in a row that ended before that
 
 
 class MqttCollector:
@@ -71,21 +69,24 @@ class MqttCollector:
 
     async def run(self) -> None:
         """Collect until cancelled; reconnects by itself, for ever."""
-        backoff_s = _SHORTEST_BACKOFF_S
+        backoff_s, short_lived = _SHORTEST_BACKOFF_S, 0
+        clock = asyncio.get_running_loop().time
         while True:
-            before = self._connections
+            began, before = clock(), self._connections
             try:
                 await self._collect()
-            except _TakenOver:
-                # Taking it back at once would make the other one do the same.
-                self._last_error = f"another client is connected as {self._source.client_id!r}: give one another name"
-                backoff_s = _LONGEST_BACKOFF_S
             except OSError as problem:
                 self._last_error = str(problem)
-                if self._connections > before:
-                    backoff_s = _SHORTEST_BACKOFF_S
             finally:
                 self._connected = False
+            if self._connections > before:
+                lived = clock() - began >= _STABLE_S
+                short_lived = 0 if lived else short_lived + 1
+                backoff_s = _SHORTEST_BACKOFF_S if short_lived < _SUSPICIOUS else backoff_s
+            if short_lived >= _SUSPICIOUS:
+                # Taking the session back at once would make the other one do the same. Not every broker
+                # says that a session was taken over; mosquitto 2.0.11 just hangs up.
+                self._last_error += f" (is another client connected as {self._source.client_id!r}?)"
             log.warning("broker_away", source=self._source.name, reason=self._last_error, again_in_s=backoff_s)
             await asyncio.sleep(backoff_s)
             backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
@@ -103,7 +104,7 @@ class MqttCollector:
             self._last_error = ""
             log.info("broker_connected", source=self._source.name, session_kept=connection.session_present)
             await delivering
-            raise (_TakenOver if connection.taken_over else OSError)(connection.end_reason)
+            raise OSError(connection.end_reason)
         finally:
             delivering.cancel()
             await asyncio.gather(delivering, return_exceptions=True)

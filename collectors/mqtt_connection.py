@@ -22,7 +22,6 @@ _CONNECT_S = 8.0
 _CONFIRM_S = 10.0
 _CLOSE_S = 2.0
 _KEEPALIVE_S = 20
-_TAKEN_OVER = 0x8E  # MQTT 5, 2.4: reason code of a DISCONNECT
 
 
 class Refused(OSError):
@@ -73,11 +72,6 @@ class Connection:
     def end_reason(self) -> str:
         """Why it is over."""
         return self._client.end_reason
-
-    @property
-    def taken_over(self) -> bool:
-        """Whether another client with our name has taken the session."""
-        return self._client.taken_over
 
     def subscribe(self, topics: Sequence[str]) -> None:
         """Subscribe with QoS 1 and wait; raises :class:`Refused` naming the topics that are not allowed."""
@@ -185,7 +179,6 @@ class _Client(mqtt.Client):
         self.ended = threading.Event()
         self.closing = threading.Event()
         self.end_reason = ""
-        self.taken_over = False
         self._on_end = on_end
         self.on_disconnect = self._disconnected
 
@@ -204,7 +197,6 @@ class _Client(mqtt.Client):
 
     def _disconnected(self, _client: Any, _userdata: Any, flags: Any, reason: Any, _properties: Any) -> None:
         if flags.is_disconnect_packet_from_server:
-            self.taken_over = reason.value == _TAKEN_OVER
             self.end_reason = f"the broker ended the connection: {reason}"
         elif not self.end_reason:  # the broker's own word comes first, and says more
             self.end_reason = f"connection lost: {reason}"

@@ -1,74 +1,89 @@
 """Which variable of a server is which signal: by browsing a pattern, or by hand."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
 from asyncua import Client, Node, ua
 
 from collectors.sources import PLACES, OpcUaSource
 from plant import SignalDirectory
-
-log = structlog.get_logger()
 
 _MAX_NODES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A variable and the signal it feeds."""
+    """A variable and the signal it feeds.
+
+    last_time: microseconds of the signal's newest stored reading, where there is one
+    """
 
     node_id: Any
     address: str
-    site: str
-    machine: str
-    signal: str
+    name: str
     signal_id: int
     last_time: int | None
 
 
-async def bind(client: Client, source: OpcUaSource, directory: SignalDirectory) -> tuple[list[Binding], int]:
-    """All variables that feed registered signals, and how many others were found.
+@dataclass(slots=True)
+class Bindings:
+    """What was found: variables that feed signals, and why others do not."""
+
+    bound: list[Binding] = field(default_factory=list)
+    unbound: list[str] = field(default_factory=list)
+
+
+_Place = tuple[Any, str, Mapping[str, str]]
+
+
+async def bind(client: Client, source: OpcUaSource, directory: SignalDirectory) -> Bindings:
+    """All variables that feed registered signals; a signal is fed by one variable, the first.
 
     Raises ``asyncua.ua.UaError`` where the server does not answer, ``LookupError`` where ``root`` is not there.
     """
-    places = await _named(client, source) if source.nodes else await _browsed(client, source)
-    bindings = []
-    unbound = 0
+    found = Bindings()
+    places = await _named(client, source, found) if source.nodes else await _browsed(client, source)
+    fed: dict[int, str] = {}
     for node_id, address, place in places:
         site, machine = place.get("site", source.site), place.get("machine", source.machine)
         signal = source.signals.get(place["signal"], place["signal"])
         entry = directory.machine(site, machine)
         signal_id = entry.signal_ids.get(signal) if entry is not None else None
-        if entry is None or signal_id is None:
-            unbound += 1
-            continue
-        bindings.append(Binding(node_id, address, site, machine, signal, signal_id, entry.last_times.get(signal)))
-    return bindings, unbound
+        if entry is None:
+            found.unbound.append(f"{address}: machine {site}/{machine} is not registered")
+        elif signal_id is None:
+            found.unbound.append(f"{address}: {signal} is no signal of template {entry.template}")
+        elif signal_id in fed:
+            found.unbound.append(f"{address}: {site}/{machine}/{signal} is fed by {fed[signal_id]} already")
+        else:
+            fed[signal_id] = address
+            name = f"{site}/{machine}/{signal}"
+            found.bound.append(Binding(node_id, address, name, signal_id, entry.last_times.get(signal)))
+    return found
 
 
-async def _named(client: Client, source: OpcUaSource) -> list[tuple[Any, str, Mapping[str, str]]]:
+async def _named(client: Client, source: OpcUaSource, found: Bindings) -> list[_Place]:
     uris = await client.get_namespace_array()
-    found: list[tuple[Any, str, Mapping[str, str]]] = []
+    places: list[_Place] = []
     for node in source.nodes:
         text = node.node
         if text.startswith("nsu="):
             uri, _, rest = text[4:].partition(";")
             if uri not in uris:
-                log.warning("namespace_not_found", source=source.name, uri=uri, node=text)
+                found.unbound.append(f"{node.node}: the server has no namespace {uri}")
                 continue
             text = f"ns={uris.index(uri)};{rest}"
         try:
             node_id = ua.NodeId.from_string(text)
-        except ua.UaError as problem:
-            log.warning("node_not_understood", source=source.name, node=node.node, reason=str(problem))
+        except (ua.UaError, ValueError) as problem:
+            found.unbound.append(f"{node.node}: not a node id: {problem}")
             continue
-        found.append((node_id, node.node, {"site": node.site, "machine": node.machine, "signal": node.signal}))
-    return found
+        places.append((node_id, node.node, {"site": node.site, "machine": node.machine, "signal": node.signal}))
+    return places
 
 
-async def _browsed(client: Client, source: OpcUaSource) -> list[tuple[Any, str, Mapping[str, str]]]:
+async def _browsed(client: Client, source: OpcUaSource) -> list[_Place]:
     level: list[tuple[Node, str, dict[str, str]]] = [(await _root(client, source.root), "", {})]
     parts = source.pattern.split("/")
     for depth, part in enumerate(parts):

@@ -66,14 +66,21 @@ class Database:
                 pool = await asyncpg.create_pool(
                     url, min_size=1, max_size=max_size, init=_set_codecs, timeout=20, command_timeout=120
                 )
+                async with pool.acquire() as connection:
+                    edition = await detect_edition(connection)
                 break
-            except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError):
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.CannotConnectNowError,
+                asyncpg.PostgresConnectionError,
+                asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
+            ):
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.5)
         try:
-            async with pool.acquire() as connection:
-                edition = await detect_edition(connection)
             yield cls(pool, edition)
         finally:
             await _close(pool)

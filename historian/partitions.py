@@ -91,7 +91,9 @@ async def drop_older_than(connection: Connection, moment: datetime) -> list[str]
     if (await detect_edition(connection)).has_hypertables:
         dropped = []
         for table in _TABLES:
-            rows = await connection.fetch("select drop_chunks($1::regclass, older_than => $2)", table.name, moment)
+            rows = await connection.fetch(
+                "select drop_chunks($1::regclass, older_than => $2::timestamptz)", table.name, moment
+            )
             dropped += [str(row[0]) for row in rows]
         return dropped
     dropped = []

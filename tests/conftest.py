@@ -3,6 +3,9 @@
 ``database_url`` is an empty, migrated historian; it is made from a template, so a test waits milliseconds.
 """
 
+import os
+import shutil
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -60,3 +63,46 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """An open historian on a fresh database."""
     async with Database.open(database_url, max_size=6) as opened:
         yield opened
+
+
+_CHROOT = Path(os.environ.get("BRAIN_TEST_CACHE", "/var/tmp/industry-brain-tests")) / "timescaledb"
+_CHROOT_SCRIPT = Path(__file__).with_name("timescaledb_chroot.sh")
+
+
+@pytest.fixture(scope="session")
+def timescale_apache() -> Iterator[str]:
+    """URL of TimescaleDB's Apache edition from Debian, in a chroot; skips where that cannot be made."""
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
+        pytest.skip("TimescaleDB (Apache edition) needs root and debootstrap for its chroot")
+    made = subprocess.run(["sh", str(_CHROOT_SCRIPT), "make", str(_CHROOT)], check=False, timeout=600)
+    if made.returncode != 0:
+        pytest.skip(f"TimescaleDB (Apache edition) could not be installed: see {_CHROOT / 'make.log'}")
+    started = subprocess.run(
+        ["sh", str(_CHROOT_SCRIPT), "start", str(_CHROOT)], check=True, capture_output=True, text=True, timeout=120
+    )
+    yield f"postgresql://postgres@/postgres?host={started.stdout.strip().splitlines()[-1]}"
+    subprocess.run(["sh", str(_CHROOT_SCRIPT), "stop", str(_CHROOT)], check=False, timeout=60)
+
+
+@pytest_asyncio.fixture(params=["postgresql", "timescaledb-apache", "timescaledb-community"])
+async def edition_database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """A fresh historian on each edition in turn; the two of TimescaleDB skip by name where they are missing."""
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres").url
+    elif request.param == "timescaledb-apache":
+        server = request.getfixturevalue("timescale_apache")
+    else:
+        server = os.environ.get("BRAIN_TEST_DATABASE_URL", "")
+        if not server:
+            pytest.skip("TimescaleDB (Community edition): BRAIN_TEST_DATABASE_URL is not set")
+    name = f"test_{uuid4().hex[:12]}"
+    connection = await asyncpg.connect(server)
+    await connection.execute(f"create database {name}")
+    try:
+        await migrate(with_database(server, name))
+        async with Database.open(with_database(server, name), max_size=6) as opened:
+            assert opened.edition == request.param
+            yield opened
+    finally:
+        await connection.execute(f"drop database {name} with (force)")
+        await connection.close()

@@ -31,6 +31,12 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture
+def database(edition_database: Database) -> Database:
+    """These tests hold on every edition."""
+    return edition_database
+
+
 async def _tenant(database: Database) -> None:
     async with database.connection() as connection:
         await connection.execute("insert into tenant (key, name) values ('t', 't')")

@@ -181,8 +181,8 @@ async def test_it_says_who_has_taken_its_session_and_takes_it_back(
     collector = collector_at(mosquitto.url, sink)
     async with running(collector):
         await until(lambda: collector.status().connected, "the collector to connect")
-        thief = Device(mosquitto.url, "collector")
-        await until(lambda: "another client" in collector.status().last_error, "the collector to say why it is off")
+        thief = Device(mosquitto.url, "collector")  # it connects again by itself too
+        await until(lambda: "another client" in collector.status().last_error, "the collector to say what may be wrong")
         thief.close()
         await until(lambda: collector.status().connected, "the collector to connect again")
         await device.send(*numbers(0, 3))

@@ -1,0 +1,138 @@
+"""A subscription whose notifications are gathered in columns, and whose silence is noticed."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import structlog
+from asyncua import Client, ua
+
+from collectors.opcua_binding import Binding
+from collectors.opcua_rows import Rows
+from collectors.sources import OpcUaSource
+
+log = structlog.get_logger()
+
+_MAX_PENDING = 200_000
+_ITEMS_A_CALL = 500
+_LAST_SEQUENCE_NUMBER = 0xFFFF_FFFF
+
+
+class SubscriptionLost(OSError):
+    """The subscription does not bring everything any more; a new session is needed."""
+
+
+class LiveSubscription:
+    """Monitored items of one session.
+
+    asyncua's own Subscription starts a task for every value and re-creates itself silently when it has lost
+    notifications; here a gap of any kind ends the session, and what is missing is read from history.
+    """
+
+    def __init__(self, client: Client, source: OpcUaSource, clock: Callable[[], int]) -> None:
+        self._client = client
+        self._source = source
+        self._clock = clock
+        self._id = 0
+        self._bindings: dict[int, Binding] = {}
+        self._rows = Rows(source.name)
+        self._sequence: int | None = None
+        self._problem = ""
+        self._heard_at = 0.0
+        self._silence_s = 0.0
+        self.first_times: dict[int, int] = {}
+
+    async def open(self) -> None:
+        """Make the subscription on the server."""
+        interval_ms = self._source.publishing_interval_ms
+        keep_alive = max(1, round(self._source.timeout_s * 500 / interval_ms))
+        answer = await self._client.uaclient.create_subscription(
+            ua.CreateSubscriptionParameters(
+                RequestedPublishingInterval=interval_ms,
+                RequestedMaxKeepAliveCount=keep_alive,
+                # Part 4, 5.13.2: the lifetime must be at least three times the keep-alive.
+                RequestedLifetimeCount=max(keep_alive * 3, round(60_000 / interval_ms)),
+                MaxNotificationsPerPublish=0,
+                PublishingEnabled=True,
+                Priority=0,
+            ),
+            self._published,
+        )
+        self._id = answer.SubscriptionId
+        # The server may have chosen a slower rhythm.
+        keep_alive_s = answer.RevisedPublishingInterval * answer.RevisedMaxKeepAliveCount / 1000
+        self._silence_s = 2 * keep_alive_s + self._source.timeout_s
+        self._heard_at = asyncio.get_running_loop().time()
+
+    async def add(self, bindings: Sequence[Binding]) -> list[tuple[Binding, str]]:
+        """Monitor variables; those that the server refuses, with its reason. One bad node does not stop the others."""
+        refused: list[tuple[Binding, str]] = []
+        for start in range(0, len(bindings), _ITEMS_A_CALL):
+            part = bindings[start : start + _ITEMS_A_CALL]
+            results = await self._client.uaclient.create_monitored_items(
+                ua.CreateMonitoredItemsParameters(
+                    SubscriptionId=self._id,
+                    TimestampsToReturn=ua.TimestampsToReturn.Both,
+                    ItemsToCreate=[self._request(binding) for binding in part],
+                )
+            )
+            for binding, result in zip(part, results, strict=True):
+                if not result.StatusCode.is_good():
+                    refused.append((binding, result.StatusCode.name))
+        return refused
+
+    def take(self) -> Rows:
+        """Everything since the last call; raises :class:`SubscriptionLost` where something is missing."""
+        if not len(self._rows) and self._problem:
+            raise SubscriptionLost(self._problem)
+        if asyncio.get_running_loop().time() - self._heard_at > self._silence_s:
+            raise SubscriptionLost(f"no sign of life from the subscription for {self._silence_s:.0f} s")
+        rows, self._rows = self._rows, Rows(self._source.name)
+        return rows
+
+    def _request(self, binding: Binding) -> Any:
+        handle = len(self._bindings) + 1
+        self._bindings[handle] = binding
+        return ua.MonitoredItemCreateRequest(
+            ItemToMonitor=ua.ReadValueId(NodeId=binding.node_id, AttributeId=ua.AttributeIds.Value),
+            MonitoringMode=ua.MonitoringMode.Reporting,
+            RequestedParameters=ua.MonitoringParameters(
+                ClientHandle=handle,
+                SamplingInterval=self._source.sampling_interval_ms,
+                # A value that stays the same under a new source time is a reading too.
+                Filter=ua.DataChangeFilter(Trigger=ua.DataChangeTrigger.StatusValueTimestamp),
+                QueueSize=self._source.queue_size,
+                DiscardOldest=True,
+            ),
+        )
+
+    def _published(self, result: Any) -> None:
+        """Called by asyncua for every answer to a publish request."""
+        self._heard_at = asyncio.get_running_loop().time()
+        try:
+            self._take_in(result.NotificationMessage)
+        except Exception as problem:  # noqa: BLE001  # asyncua would log it and go on, without the values
+            self._problem = f"notification not understood: {type(problem).__name__}: {problem}"
+
+    def _take_in(self, message: Any) -> None:
+        number = int(message.SequenceNumber)
+        if self._sequence is not None and number != self._sequence:
+            self._problem = f"notification {self._sequence} is missing"
+        # Part 4, 7.26: a keep-alive carries the number of the next notification.
+        self._sequence = (1 if number == _LAST_SEQUENCE_NUMBER else number + 1) if message.NotificationData else number
+        if self._problem:
+            return  # what comes after a gap would hide it
+        now = self._clock()
+        for part in message.NotificationData or ():
+            if isinstance(part, ua.DataChangeNotification):
+                for item in part.MonitoredItems:
+                    binding = self._bindings.get(item.ClientHandle)
+                    if binding is None or item.Value is None:
+                        continue
+                    time = self._rows.add(binding, item.Value, now)
+                    if time is not None:
+                        self.first_times.setdefault(binding.signal_id, time)
+            elif isinstance(part, ua.StatusChangeNotification):
+                self._problem = f"the server ended the subscription: {part.Status}"
+        if len(self._rows) > _MAX_PENDING:
+            self._problem = "more values than can be made durable"
