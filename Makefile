@@ -41,7 +41,7 @@ acceptance: install  ## only the tests that run the product as a user does
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)
 
 screenshots: install  ## take the pictures of the README anew (needs chromium)
-	$(BIN)/python docs/screenshots.py
+	$(BIN)/python docs/screenshots.py $(ARGS)
 
 lock:  ## renew the lock files (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt

@@ -17,6 +17,7 @@ from analytics.indicators import Array
 _BLOCKS = 5
 _EXPLAINED = 0.9
 _QUANTILE = 0.995
+_DEVIATIONS = 4.5
 _SMOOTHING_SAMPLES = 20.0
 _ON, _OFF = 1.0, 0.7
 
@@ -94,17 +95,28 @@ def learn_departure(signals: tuple[str, ...], values: Array) -> DepartureModel |
     for train, test in KFold(_BLOCKS, shuffle=False).split(whole):
         m, s, p, v = _fit(whole[train])
         t2, q = _statistics((whole[test] - m) / s, p, v)
-        unseen_t2.append(smooth(t2, float(np.mean(t2))))
-        unseen_q.append(smooth(q, float(np.mean(q))))
+        unseen_t2.append(t2)
+        unseen_q.append(q)
     return DepartureModel(
         signals,
         mean,
         scale,
         loadings,
         variances,
-        float(np.quantile(np.concatenate(unseen_t2), _QUANTILE)),
-        float(np.quantile(np.concatenate(unseen_q), _QUANTILE)),
+        _limit(np.concatenate(unseen_t2)),
+        _limit(np.concatenate(unseen_q)),
     )
+
+
+def _limit(unseen: Array) -> float:
+    """Limit of a smoothed statistic, from its values on unseen blocks.
+
+    A few hundred samples hold only a handful of independent smoothed ones, so that their quantile alone is
+    too low by chance; the spread that smoothing leaves of white noise is the floor below it.
+    """
+    smoothed = smooth(unseen, float(np.mean(unseen)))
+    left = float(np.std(unseen)) / np.sqrt(2 * _SMOOTHING_SAMPLES - 1)
+    return max(float(np.quantile(smoothed, _QUANTILE)), float(np.mean(unseen)) + _DEVIATIONS * float(left))
 
 
 def smooth(values: Array, state: float) -> Array:

@@ -30,6 +30,7 @@ _SESSION_S = 120
 # Servers write history a moment after they publish.
 _SETTLE_S = 1.0
 _RETRY_HISTORY_S = 30.0
+_SAVE_GAPS_S = 1.0
 _OVERLAP_US = MICROSECONDS
 _FIRST_HISTORY_US = 3600 * MICROSECONDS
 _DAY_US = 86_400 * MICROSECONDS
@@ -171,8 +172,10 @@ class OpcUaCollector:
         return [binding for binding in fresh if binding.signal_id in subscribed] if self._source.history else []
 
     def _covered_until(self, binding: Binding) -> int:
+        now = self._clock()
         known = max(self._seen.get(binding.signal_id, 0), binding.last_time or 0)
-        return known - _OVERLAP_US if known else self._clock() - _FIRST_HISTORY_US
+        # A time ahead of ours is a device's wrong clock; it says nothing of what is covered.
+        return min(known, now) - _OVERLAP_US if known else now - _FIRST_HISTORY_US
 
     def _report_unbound(self, unbound: list[str]) -> None:
         news = sorted(set(unbound) - set(self._unbound))
@@ -190,9 +193,17 @@ class OpcUaCollector:
         left = [binding for binding in bindings if binding.signal_id in possible]
         if len(left) < len(bindings):
             log.info("server_keeps_no_history", source=self._source.name, variables=len(bindings) - len(left))
+        clock = asyncio.get_running_loop().time
         while left:
-            left = [binding for binding in left if not await self._recover_one(client, subscription, binding)]
+            again, saved_at = [], clock()
+            for binding in left:
+                if not await self._recover_one(client, subscription, binding):
+                    again.append(binding)
+                if clock() - saved_at > _SAVE_GAPS_S:
+                    self._gaps.save()
+                    saved_at = clock()
             self._gaps.save()
+            left = again
             if left:
                 await asyncio.sleep(_RETRY_HISTORY_S)
 

@@ -86,7 +86,7 @@ async def read_history(client: Client, node_id: Any, start_us: int, end_us: int)
 
 
 def _moment(value: Any) -> datetime | None:
-    moment = value.SourceTimestamp or value.ServerTimestamp
+    moment: datetime | None = value.SourceTimestamp or value.ServerTimestamp
     if moment is None:
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -95,12 +95,10 @@ async def collect(settings: Settings, database_url: str) -> None:
             ahead=timedelta(seconds=settings.time_ahead_s),
             clock=now_us,
         )
+        memory = settings.data_dir / "sources"
         collectors: list[MqttCollector | OpcUaCollector] = [
-            *(OpcUaCollector(source, keeper, sink, now_us) for source in settings.opcua),
-            *(
-                MqttCollector(source, keeper, sink, now_us, settings.data_dir / f"topics-{number}.txt")
-                for number, source in enumerate(settings.mqtt)
-            ),
+            *(OpcUaCollector(source, keeper, sink, now_us, memory) for source in settings.opcua),
+            *(MqttCollector(source, keeper, sink, now_us, memory) for source in settings.mqtt),
         ]
         await run_until_told(
             *(collector.run() for collector in collectors),

@@ -84,13 +84,13 @@ def test_demo_flags_what_is_broken_keeps_bad_input_and_survives_kills(tmp_path: 
             ],
         )
         expected = {
-            "not_json": 2,
+            "not_json": 1,
             "unknown_machine": 1,
             "too_large": 1,
             "time_too_old": 1,
             "time_in_future": 1,
             "unknown_signal": 1,
-            "not_a_number": 1,
+            "not_a_number": 2,
         }
 
         def reasons() -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Real brokers and OPC UA servers for the collectors, and a sink that remembers what it was given."""
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -11,11 +12,14 @@ from urllib.parse import urlsplit
 
 import orjson
 import pytest
+import pytest_asyncio
+from asyncua import Server, ua
+from asyncua.server.history import HistoryDict
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from brain.embedded_broker import EmbeddedBroker
-from plant import Batch, MachineEntry, Rejected, SignalDirectory
+from plant import Batch, MachineEntry, Rejected, SignalDirectory, to_datetime
 
 SITE = "works"
 SIGNALS = ("current_u", "winding_temperature", "running")
@@ -234,3 +238,83 @@ class Cable:
                     target.write(data)
                     await target.drain()
         target.close()
+
+
+# ---------------------------------------------------------------------- OPC UA
+
+NAMESPACE = "urn:test:plant"
+_INITIAL: dict[str, Any] = {"running": False, "text": "", "list": [0.0]}
+
+
+class OpcUaPlant:
+    """A server with folders site/line/machine/signal that can be stopped, and remembers what it measured."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"opc.tcp://127.0.0.1:{port}/plant"
+        self.keeps_history = True
+        self._machines: dict[str, tuple[str, ...]] = {}
+        self._history = HistoryDict(max_history_data_response_size=100)
+        self._server: Server | None = None
+
+    async def start(self, **machines: Sequence[str]) -> None:
+        """Serve these machines with these variables (those of the last start by default)."""
+        self._machines = {name: tuple(signals) for name, signals in machines.items()} or self._machines
+        server = Server()
+        await server.init()
+        server.set_endpoint(self.url)
+        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+        server.iserver.history_manager.set_storage(self._history)
+        index = await server.register_namespace(NAMESPACE)
+        line = await (await server.nodes.objects.add_folder(index, SITE)).add_folder(index, "line-1")
+        for machine, signals in self._machines.items():
+            folder = await line.add_folder(index, machine)
+            for signal in signals:
+                await self._add(folder, index, machine, signal)
+        await server.start()
+        self._server = server
+
+    async def stop(self) -> None:
+        """Go away; what was measured is kept."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop()
+
+    async def measure(
+        self, time_us: int, value: Any, signal: str = "current_u", machine: str = "M1", status: int = 0
+    ) -> None:
+        """A value of the device: into the server's history, and its address space while it serves."""
+        moment = to_datetime(time_us)
+        data = ua.DataValue(
+            None if value is None else ua.Variant(value), ua.StatusCode(ua.UInt32(status)), moment, moment
+        )
+        node_id = ua.NodeId(f"{machine}.{signal}", 2)
+        if self.keeps_history:
+            await self._history.save_node_value(node_id, data)
+        if self._server is not None:
+            await self._server.write_attribute_value(node_id, data)
+
+    async def _add(self, folder: Any, index: int, machine: str, signal: str) -> None:
+        node_id = ua.NodeId(f"{machine}.{signal}", index)
+        node = await folder.add_variable(node_id, ua.QualifiedName(signal, index), _INITIAL.get(signal, 0.0))
+        if node_id not in self._history._datachanges:
+            await self._history.new_historized_node(node_id, None)
+        if self.keeps_history:
+            for attribute in (ua.AttributeIds.AccessLevel, ua.AttributeIds.UserAccessLevel):
+                await node.set_attr_bit(attribute, ua.AccessLevel.HistoryRead)
+        await node.write_value(ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadWaitingForInitialData)))
+
+
+@pytest_asyncio.fixture
+async def plant() -> AsyncIterator[OpcUaPlant]:
+    """A server on a free port, not started yet."""
+    server = OpcUaPlant(free_port())
+    yield server
+    await server.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
