@@ -224,8 +224,23 @@ async def _final_counts(product: Product, database: Database) -> dict[str, int]:
 
 
 def demo_maintenance(plan: PlantPlan) -> Sequence[WorkRecord]:
-    """Routine jobs of the last days, so that the cost figures have something to count."""
-    jobs = []
+    """Jobs of the last days: what the stops took to mend, and routine."""
+    site = plan.specs[0].site
+    jobs = [
+        WorkRecord(
+            site,
+            outage.machine,
+            "corrective",
+            "Restart after trip",
+            outage.start,
+            outage.end,
+            labour_h=round((outage.end - outage.start) / timedelta(hours=1), 2),
+            labour_rate=180.0,
+            parts_cost=350.0,
+            found="coupling element worn",
+        )
+        for outage in plan.outages
+    ]
     for index, spec in enumerate(plan.specs):
         if index % 8:
             continue

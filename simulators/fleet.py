@@ -47,6 +47,15 @@ class InjectedFault:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """A stop in the plant's past, mended since: a trip, a jam, a broken coupling."""
+
+    machine: str
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PlantPlan:
     """The plant of one seed: the same for every start."""
 
@@ -55,6 +64,7 @@ class PlantPlan:
     history: timedelta
     specs: tuple[MachineSpec, ...]
     faults: tuple[InjectedFault, ...]
+    outages: tuple[Outage, ...] = ()
 
     def truth(self) -> list[dict[str, str]]:
         """What was injected, for a judge outside the product."""
@@ -81,6 +91,7 @@ class PlantPlan:
                 "history_s": self.history.total_seconds(),
                 "specs": [asdict(spec) for spec in self.specs],
                 "faults": [asdict(fault) for fault in self.faults],
+                "outages": [asdict(outage) for outage in self.outages],
             }
         )
 
@@ -96,6 +107,10 @@ class PlantPlan:
             tuple(
                 InjectedFault(**{**entry, "onset": datetime.fromisoformat(entry["onset"])})
                 for entry in content["faults"]
+            ),
+            tuple(
+                Outage(entry["machine"], datetime.fromisoformat(entry["start"]), datetime.fromisoformat(entry["end"]))
+                for entry in content["outages"]
             ),
         )
 
@@ -121,7 +136,13 @@ def simulate_plan(machines: int, seed: int, now: datetime, history: timedelta) -
             onset = now + timedelta(seconds=float(random.uniform(10, 40)))
         signal = str(random.choice(effect.signals)) if effect.signals else ""
         faults.append(InjectedFault(SITE, specs[index].machine, mode, onset, signal, float(random.uniform(0.85, 1.15))))
-    return PlantPlan(seed, now, history, specs, tuple(faults))
+    outages = []
+    for index in np.random.default_rng([seed, 4]).permutation(continuous)[: machines // 8]:
+        # Well before now: a motor that has just been restarted is still warming up.
+        start = now - history * float(random.uniform(0.15, 0.85))
+        length = timedelta(minutes=float(random.uniform(15, 140)))
+        outages.append(Outage(specs[index].machine, start, start + length))
+    return PlantPlan(seed, now, history, specs, tuple(faults), tuple(outages))
 
 
 def _spec(index: int, machines: int, random: np.random.Generator) -> MachineSpec:

@@ -67,6 +67,11 @@ class PlantSimulation:
         self._frozen: dict[str, float] = {}
         self._resolution = {signal.key: signal.resolution for signal in template_library()["motor"].signals}
         index = {(spec.site, spec.machine): number for number, spec in enumerate(plan.specs)}
+        names = {spec.machine: number for number, spec in enumerate(plan.specs)}
+        self._outages = [
+            (names[outage.machine], to_microseconds(outage.start), to_microseconds(outage.end))
+            for outage in plan.outages
+        ]
         self._faults = [(index[fault.site, fault.machine], fault) for fault in plan.faults]
         self._warm_up()
 
@@ -147,6 +152,9 @@ class PlantSimulation:
         change = self._severity(times)
 
         load, running = duty_load(motors, seconds)
+        for machine, start, end in self._outages:
+            running[(times >= start) & (times < end), machine] = False
+        load = np.where(running, load, 0.0)
         load = load * np.clip(1 + 0.035 * walks["load"], 0.7, 1.3)
         # An overload is a load beyond the rated one, whatever the machine usually does.
         over = np.clip(change.get("overload", zero), 0, 1.4)
