@@ -1,15 +1,13 @@
 """The service that follows what machines do: states, stops and their ends."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-import asyncpg
 import numpy as np
-import structlog
 
 from analytics.indicators import indicators
 from analytics.operation import GAP_US, MINUTE_US, Interval, count_standstills, state_intervals
+from analytics.repetition import repeat
 from analytics.states import StateCode, classify_states
 from analytics.window import SignalIndex, pivot_readings, pivot_rollup
 from historian import (
@@ -30,12 +28,9 @@ from historian import (
 )
 from plant import MICROSECONDS, template_library, to_datetime, to_microseconds
 
-log = structlog.get_logger()
-
 _LIVE_S = 15
 _MACHINES_US = 10 * MICROSECONDS
 _MOST_MINUTES = 1440
-_AGAIN_S = 2.0
 
 
 class OperationService:
@@ -55,15 +50,12 @@ class OperationService:
 
     async def run(self) -> None:
         """Follow until cancelled; a database that is away is tried again."""
-        while True:
-            try:
-                async with self._database.connection() as connection:
-                    await self.tick(connection)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
-                log.warning("operation_not_followed", reason=f"{type(problem).__name__}: {problem}")
-                self._machines, self._base, self._look_after = [], {}, 0
-                await asyncio.sleep(_AGAIN_S)
-            await asyncio.sleep(self._tick_s)
+        await repeat(
+            self._database, self.tick, every_s=self._tick_s, forget=self._forget, event="operation_not_followed"
+        )
+
+    def _forget(self) -> None:
+        self._machines, self._base, self._look_after = [], {}, 0
 
     async def tick(self, connection: Connection) -> None:
         """Follow everything once: whole minutes into intervals, the newest seconds into the state of now."""

@@ -1,20 +1,14 @@
 """The running condition service: every few seconds all machines are judged on what has come in."""
 
-import asyncio
 from collections.abc import Callable
-
-import asyncpg
-import structlog
 
 from analytics.conditions import MachineJudge
 from analytics.departures import DepartureJudge
+from analytics.repetition import repeat
 from historian import Connection, Database, Machine, load_machines
 from plant import MICROSECONDS, template_library
 
-log = structlog.get_logger()
-
 _MACHINES_US = 10 * MICROSECONDS
-_AGAIN_S = 2.0
 
 
 class ConditionService:
@@ -33,15 +27,12 @@ class ConditionService:
 
     async def run(self) -> None:
         """Judge until cancelled; a database that is away is tried again."""
-        while True:
-            try:
-                async with self._database.connection() as connection:
-                    await self.tick(connection)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as problem:
-                log.warning("conditions_not_judged", reason=f"{type(problem).__name__}: {problem}")
-                self._judges, self._machines, self._look_after = [], [], 0
-                await asyncio.sleep(_AGAIN_S)
-            await asyncio.sleep(self._tick_s)
+        await repeat(
+            self._database, self.tick, every_s=self._tick_s, forget=self._forget, event="conditions_not_judged"
+        )
+
+    def _forget(self) -> None:
+        self._judges, self._machines, self._look_after = [], [], 0
 
     async def tick(self, connection: Connection) -> None:
         """Judge everything once."""

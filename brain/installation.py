@@ -52,6 +52,8 @@ async def ensure_administrator(settings: Settings, database_url: str) -> str | N
         if password is None:
             password = secrets.token_urlsafe(12)
             _keep_private(kept, password)
+        if exists and await accounts.verify(connection, ADMIN, password) is not None:
+            return password  # setting it again would void its tokens
         if exists:
             await accounts.set_password(connection, ADMIN, password)
         else:
