@@ -4,12 +4,16 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from brain import endpoints
 from brain.failure import Failure
 from brain.settings import Settings
 from collectors import RecordingError, read_recording, replay_csv
 from historian import Database, ensure_tenant, load_directory, register_machines
 from plant import MachineSpec, template_library
+
+log = structlog.get_logger()
 
 _DIRECTORY_REFRESH_S = 7.0
 
@@ -29,7 +33,7 @@ class ReplayOrder:
 
 
 async def run_replay(settings: Settings, order: ReplayOrder) -> dict[str, int]:
-    """Replay and wait until the broker has it all: {"rows", "readings", "refused"}."""
+    """Replay and wait until the broker has it all: {"rows", "readings", "refused", "skipped"}."""
     broker = order.url or endpoints.mqtt_url(settings)
     template = await _register(settings, order)
     signals = {signal.key for signal in template_library()[template].signals}
@@ -41,7 +45,14 @@ async def run_replay(settings: Settings, order: ReplayOrder) -> dict[str, int]:
     except RecordingError as problem:
         raise Failure(f"{order.file}: {problem}") from problem
     counts = await replay_csv(recording, broker, order.site, order.machine)
-    return {"rows": counts.rows, "readings": counts.readings, "refused": counts.refused}
+    for line in counts.problems:
+        log.warning("recording_not_read_whole", file=str(order.file), reason=line)
+    return {
+        "rows": counts.rows,
+        "readings": counts.readings,
+        "refused": counts.refused,
+        "skipped": counts.skipped,
+    }
 
 
 async def _register(settings: Settings, order: ReplayOrder) -> str:

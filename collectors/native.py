@@ -155,7 +155,7 @@ class NativeDecoder:
                 self._times.append(time)
                 self._counts.append(len(values))
                 return
-        if qualities is not None and not isinstance(qualities, dict):
+        if qualities and not isinstance(qualities, dict):
             reject("bad_quality", '"quality" must be an object {signal: "good", "uncertain" or "bad"}')
             return
         self._add_singly(time, values, qualities or {}, entry, reject)

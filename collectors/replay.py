@@ -23,11 +23,16 @@ _NOBODY_LISTENS = 0x10  # MQTT 5, 3.4.2.1: accepted, but there are no matching s
 
 @dataclass(frozen=True, slots=True)
 class ReplayCounts:
-    """What was sent and acknowledged: rows, and readings in them; refused cells were not numbers."""
+    """What was sent and acknowledged: rows, and readings in them; what of the file could not be.
+
+    refused: cells that are not numbers; skipped: lines that could not be read; problems: the first of both
+    """
 
     rows: int
     readings: int
     refused: int
+    skipped: int = 0
+    problems: tuple[str, ...] = ()
 
 
 async def replay_csv(
@@ -74,7 +79,7 @@ class _Sender:
             self._take_room(_IN_FLIGHT)
         finally:
             connection.close()
-        return ReplayCounts(len(recording.rows), readings, recording.refused)
+        return ReplayCounts(len(recording.rows), readings, recording.refused, recording.skipped, recording.problems)
 
     def _send_rows(self, connection: Connection, recording: Recording, end_at: int | None, speed: float | None) -> int:
         newest = max((moment for moment, _ in recording.rows), default=0)

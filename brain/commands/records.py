@@ -48,7 +48,7 @@ def replay(
     counts = run_body(run_replay(settings, order))
     typer.echo(
         f"{counts['rows']:,} rows, {counts['readings']:,} readings sent and acknowledged; "
-        f"{counts['refused']:,} cells could not be read"
+        f"{counts['refused']:,} cells and {counts['skipped']:,} lines could not be read"
     )
     if as_json:
         print_json(counts)

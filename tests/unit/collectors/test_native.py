@@ -216,17 +216,25 @@ def test_any_bytes_on_any_topic_are_taken(payload: bytes, topic: str) -> None:
 
 @given(st.lists(objects, max_size=6), st.booleans())
 def test_every_value_is_a_row_or_a_rejection(messages: list[dict[str, Any]], retained: bool) -> None:
+    counts = []
+    for entry in messages:
+        batch, rejected = decoded(json.dumps(entry), retained=retained)
+        values = entry.get("values")
+        refused_whole = (
+            not isinstance(values, dict)
+            or any(refused.reason == "bad_time" for refused in rejected)
+            or (bool(entry.get("quality")) and not isinstance(entry["quality"], dict))
+        )
+        if refused_whole:
+            assert (len(batch), len(rejected)) == (0, 1)
+        else:
+            assert isinstance(values, dict)
+            assert len(batch) + len(rejected) == len(values)
+        assert np.isfinite(batch.values[batch.qualities != Quality.BAD]).all()
+        counts.append((len(batch), len(rejected)))
+    # Together in one message they are what they are alone.
     batch, rejected = decoded(json.dumps(messages), retained=retained)
-    whole = {"bad_shape", "bad_time"}
-    # An object is refused as a whole, or each of its values is a row or refused.
-    values = sum(len(entry["values"]) for entry in messages if isinstance(entry.get("values"), dict))
-    singly = [entry for entry in rejected if entry.reason not in whole]
-    refused_whole = [entry for entry in rejected if entry.reason in whole]
-    assert len(batch) + len(singly) <= values
-    assert len(refused_whole) <= len(messages)
-    if not refused_whole and all(isinstance(entry.get("quality", {}), dict) for entry in messages):
-        assert len(batch) + len(singly) == values
-    assert np.isfinite(batch.values[batch.qualities != Quality.BAD]).all()
+    assert (len(batch), len(rejected)) == (sum(rows for rows, _ in counts), sum(refused for _, refused in counts))
 
 
 @given(
