@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 SUFFIX = ".spool"
-_NAME = re.compile(r"^(\d{14})\.spool$")
+_NAME = re.compile(r"^(\d{16})\.spool$")
 _LANE = re.compile(r"^[a-z0-9][a-z0-9_.-]*$")
 
 
@@ -31,4 +31,4 @@ def segment_numbers(directory: Path) -> list[int]:
 
 def segment_path(directory: Path, number: int) -> Path:
     """The file of a segment."""
-    return directory / f"{number:014d}{SUFFIX}"
+    return directory / f"{number:016d}{SUFFIX}"

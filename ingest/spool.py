@@ -138,7 +138,7 @@ class Spool:
         self._close_segment()
         # Later than every segment there is, and later than the clock of any that was there: a position in
         # the historian must never be ahead of new data, even where somebody has emptied the spool.
-        self._number = max(max(segment_numbers(self._directory), default=0) + 1, time.time_ns() // 1_000_000)
+        self._number = max(max(segment_numbers(self._directory), default=0) + 1, time.time_ns() // 1000)
         path = segment_path(self._directory, self._number)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
         os.write(self._file, HEADER)
