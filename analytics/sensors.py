@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analytics.indicators import Array
 
@@ -44,11 +43,6 @@ def implausible_share(values: Array, minimum: float | None, maximum: float | Non
     if maximum is not None:
         outside |= known > maximum
     return float(outside.mean())
-
-
-def dropout_share(bad: NDArray[np.int64] | int, seen: NDArray[np.int64] | int) -> float:
-    """Share of readings that the device itself called bad; 0 where there were none."""
-    return float(bad) / float(seen) if seen else 0.0
 
 
 def spikes(values: Array, least: float) -> int:

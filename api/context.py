@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from api.identity import Viewer
-from api.settings import ApiSettings
 from historian import Database
 
 
@@ -14,12 +13,6 @@ def database_of(request: Request) -> Database:
     """The open historian."""
     database: Database = request.app.state.database
     return database
-
-
-def settings_of(request: Request) -> ApiSettings:
-    """The settings the app was made with."""
-    settings: ApiSettings = request.app.state.settings
-    return settings
 
 
 async def _tenant_connection(request: Request, user: Viewer) -> AsyncIterator[Any]:

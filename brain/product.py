@@ -1,9 +1,8 @@
 """The whole product on one machine: embedded parts and supervised services, in order."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import structlog
 
@@ -78,21 +77,13 @@ class Product:
             )
         )
 
-    def status(self, name: str) -> Mapping[str, object]:
-        """What a service last said of itself."""
-        return self.run_directory.read(name)
-
-    def log_directory(self) -> Path:
-        """Where the services' logs are."""
-        return self.settings.data_dir / "log"
-
-    def _write_endpoints(self, names: Sequence[str] = ("postgres", "broker")) -> None:
+    def _write_endpoints(self) -> None:
         self.run_directory.write(
             ENDPOINTS,
             {
                 "database_url": self.database_url,
                 "mqtt_url": self.mqtt_url,
-                "pids": {name: self._embedded[name].pid for name in names if name in self._embedded},
+                "pids": {name: part.pid for name, part in self._embedded.items()},
             },
         )
 

@@ -167,12 +167,6 @@ class LatestKeeper:
             signals.setdefault(row["machine_id"], []).append(row["id"])
         self._signals = {machine: np.asarray(ids, np.int64) for machine, ids in signals.items()}
 
-    def tenant_of(self, signal_id: int) -> int | None:
-        """The tenant of a signal, where it is known."""
-        if not 0 < signal_id < len(self._machines):
-            return None
-        return self._tenants.get(int(self._machines[signal_id]))
-
 
 # Newest reading of one machine (primary key machine_latest).
 NEWEST = "select max(time) from machine_latest, unnest(times) as time where machine_id = $1"
