@@ -13,7 +13,7 @@ log = structlog.get_logger()
 _READ_BYTES = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Place:
     """A place in a lane: everything before it has been dealt with. Places compare in reading order."""
 
@@ -58,26 +58,28 @@ class LaneReader:
     def _next(self) -> Record | None:
         while True:
             record = self._record_here()
-            if record is not None:
-                self.place = Place(self.place.segment, record.end)
-                return record
-            following = [number for number in segment_numbers(self._directory) if number > self.place.segment]
-            if not following:
-                return None
-            # A newer segment exists, so this one is finished; but bytes may have come since we looked.
-            record = self._record_here(fresh=True)
-            if record is not None:
-                self.place = Place(self.place.segment, record.end)
-                return record
-            self._note_torn_tail()
-            self.place = Place(following[0], 0)
+            if record is None:
+                following = [number for number in segment_numbers(self._directory) if number > self.place.segment]
+                if not following:
+                    return None
+                # A newer segment exists, so this one is finished; but bytes may have come since we looked.
+                record = self._record_here()
+                if record is None:
+                    self._note_torn_tail()
+                    self.place = Place(following[0], 0)
+                    continue
+            self.place = Place(self.place.segment, record.end)
+            return record
 
-    def _record_here(self, *, fresh: bool = False) -> Record | None:
+    def _record_here(self) -> Record | None:
+        """The record at our place; None where the file does not hold the whole of it at this moment."""
         segment = self.place.segment
         offset = self.place.byte_offset or len(HEADER)
-        if fresh or self._buffer_segment != segment or not self._holds(offset):
-            self._read(segment, offset, _READ_BYTES)
         wanted = _READ_BYTES
+        has_been_read = False
+        if segment != self._buffer_segment or not self._buffer_at <= offset < self._buffer_at + len(self._buffer):
+            self._read(segment, offset, wanted)
+            has_been_read = True
         while True:
             try:
                 record = record_at(self._buffer, offset - self._buffer_at)
@@ -86,14 +88,13 @@ class LaneReader:
                 return None
             if record is not None:
                 return Record(record.batch, record.rejected, record.received_at, record.end + self._buffer_at)
-            if self._buffer_at == offset:
+            if has_been_read:
                 if len(self._buffer) < wanted:
                     return None  # all there is
                 wanted *= 2  # a record larger than the buffer
+            # What an earlier look has left may have been the beginning of a record that is whole by now.
             self._read(segment, offset, wanted)
-
-    def _holds(self, offset: int) -> bool:
-        return self._buffer_at <= offset < self._buffer_at + len(self._buffer)
+            has_been_read = True
 
     def _read(self, segment: int, offset: int, wanted: int) -> None:
         self._buffer_segment, self._buffer_at = segment, offset

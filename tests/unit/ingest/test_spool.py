@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ingest import Spool, SpoolLocked, spool_status
 from ingest.reader import LaneReader, Place
-from ingest.records import CorruptRecord, encode_readings, encode_rejected, record_at
+from ingest.records import HEADER, CorruptRecord, encode_readings, encode_rejected, record_at
 from ingest.segments import lane_directory, segment_numbers, segment_path
 from plant import Batch, Rejected, concatenate
 
@@ -104,6 +104,21 @@ async def test_reader_sees_what_comes_later_in_the_same_segment(tmp_path: Path):
             (record,) = reader.take(10)
             assert record.batch.times.tolist() == [value]
         assert reader.take(10) == []
+
+
+@given(st.data())
+def test_reader_goes_on_when_it_has_seen_part_of_a_record(tmp_path_factory, data):
+    """It reads while the collector writes: a record may be there by halves."""
+    directory = tmp_path_factory.mktemp("lane")
+    records = [encode_readings(Batch.of_lists([n], [1], [float(n)], [0]), 0) for n in range(4)]
+    whole = b"".join(records)
+    reader = LaneReader(directory, Place(0, 0))
+    seen: list[int] = []
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
+    for cut in [*cuts, len(whole)]:
+        segment_path(directory, 5).write_bytes(HEADER + whole[:cut])
+        seen += concatenate([record.batch for record in reader.take(100)]).times.tolist()
+        assert seen == list(range(cut // len(records[0])))
 
 
 async def test_a_place_in_an_emptied_spool_does_not_hide_new_data(tmp_path: Path):
