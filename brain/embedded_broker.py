@@ -27,7 +27,7 @@ persistence_location {directory}/
 autosave_interval 2
 # An absent collector loses nothing: the default keeps 1,000 messages and drops the rest.
 max_queued_messages 0
-max_inflight_messages 1000
+max_inflight_messages 10000
 max_packet_size 8388608
 persistent_client_expiration 14d
 log_dest stderr

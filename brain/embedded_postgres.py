@@ -41,6 +41,7 @@ _PARAMETERS = {
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "track_commit_timestamp": "on",  # says how long a reading was on its way
     "max_locks_per_transaction": "256",  # a query over a year touches every daily partition
 }
 

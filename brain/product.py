@@ -77,6 +77,11 @@ class Product:
             )
         )
 
+    def embedded_pid(self, name: str) -> int | None:
+        """Process id of an embedded part (``postgres``, ``broker``); None where it is not ours, or down."""
+        part = self._embedded.get(name)
+        return part.pid if part is not None else None
+
     def _write_endpoints(self) -> None:
         self.run_directory.write(
             ENDPOINTS,

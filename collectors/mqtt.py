@@ -93,7 +93,7 @@ class MqttCollector:
 
     async def _collect(self) -> None:
         """One connection, from connecting to its end; raises ``OSError`` saying how it ended."""
-        intake = Intake(asyncio.get_running_loop(), self._source.receive_maximum, self._source.max_payload)
+        intake = Intake(asyncio.get_running_loop(), self._source.receive_maximum)
         connection = await self._connect(intake)
         # Taking in begins before subscribing: a session that was kept delivers at once.
         delivering = asyncio.create_task(self._deliver(connection, intake), name=f"deliver {self._source.name}")
@@ -114,13 +114,15 @@ class MqttCollector:
     async def _connect(self, intake: Intake) -> Connection:
         source = self._source
         given_up = threading.Event()
-        options = SessionOptions(source.client_id, source.receive_maximum, source.session_expiry_s)
+        options = SessionOptions(
+            source.client_id, source.receive_maximum, source.max_payload, source.session_expiry_s
+        )
         connecting = asyncio.create_task(
             asyncio.to_thread(
                 connect,
                 source.url,
                 options,
-                on_message=intake.receive,
+                on_messages=intake.receive,
                 on_end=lambda _reason: intake.tell(),
                 given_up=given_up,
             )
@@ -154,26 +156,15 @@ class MqttCollector:
         ended = False
         while True:
             await intake.wait(0 if ended else _GATHER_S)
-            was_ended, arrivals = ended, intake.take()
+            was_ended, messages = ended, intake.take()
             self._dropped = dropped_before + intake.dropped
-            if was_ended and not arrivals:
+            if was_ended and not messages:
                 return
             # Looked at after taking: an end before that is seen here, one after it wakes us again.
             ended = connection.ended
-            directory, now = self._directory(), self._clock()
-            for arrival in arrivals:
-                self._decoder.add(
-                    arrival.topic,
-                    arrival.payload,
-                    now,
-                    directory,
-                    length=arrival.length,
-                    retained=arrival.retained,
-                )
+            self._decoder.add_all(messages, self._clock(), self._directory())
             await self._put()
-            for arrival in arrivals:
-                if arrival.qos:
-                    connection.acknowledge(arrival.mid, arrival.qos)
+            connection.acknowledge(messages)
             if ended:
                 intake.tell()
 

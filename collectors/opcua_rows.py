@@ -6,9 +6,9 @@ from typing import Any
 
 from asyncua import ua
 
-from collectors.native import EARLIEST, LATEST, RAW_BYTES, printable
+from collectors.native import EARLIEST, LATEST, printable
 from collectors.opcua_binding import Binding
-from plant import Batch, Quality, Rejected, to_microseconds
+from plant import RAW_BYTES, Batch, Quality, Rejected, to_microseconds
 
 _NOTHING_YET = ua.StatusCodes.BadWaitingForInitialData
 

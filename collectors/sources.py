@@ -71,7 +71,7 @@ class MqttSource(_Source):
     url: str = Field(description="mqtt://[user:password@]address:port")
     client_id: str = Field("industry-brain", description="fixed: the broker keeps messages for this name")
     topics: tuple[str, ...] = Field(("ib/v1/+/+/readings",), description="what to subscribe to")
-    receive_maximum: int = Field(500, ge=1, le=65535, description="messages on their way before one is acknowledged")
+    receive_maximum: int = Field(5000, ge=1, le=65535, description="messages on their way before one is acknowledged")
     session_expiry_s: int = Field(7 * 86_400, ge=0, description="how long the broker keeps messages for us")
     max_payload: int = Field(262_144, ge=64, description="larger messages go to quarantine [bytes]")
 

@@ -6,9 +6,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from plant import Batch, Quality, Rejected, Sink, to_datetime
-
-_RAW_BYTES = 4096
+from plant import RAW_BYTES, Batch, Quality, Rejected, Sink, to_datetime
 
 
 class CheckedSink:
@@ -53,7 +51,7 @@ class CheckedSink:
                 if batch.origins is not None
                 else (f"signal {signal}", f"{time} {value}".encode())
             )
-            refused.append(Rejected("checks", address, reason, detail, raw[:_RAW_BYTES], now))
+            refused.append(Rejected("checks", address, reason, detail, raw[:RAW_BYTES], now))
         return batch.select(~wrong), refused
 
 

@@ -9,7 +9,7 @@ from plant.directory import MachineEntry, SignalDirectory
 from plant.faults import Fault, Symptom, fault_library, load_fault
 from plant.machine import MachineSpec, WorkRecord
 from plant.quality import Quality
-from plant.sink import Rejected, Sink
+from plant.sink import RAW_BYTES, Rejected, Sink
 from plant.templates import (
     Behaviour,
     Expectation,
@@ -38,6 +38,7 @@ __all__ = [
     "MachineSpec",
     "Nameplate",
     "Origins",
+    "RAW_BYTES",
     "Quality",
     "Rejected",
     "ResolvedLimit",

@@ -40,18 +40,18 @@ class Origins:
     Message ``k`` made the rows from ``first_rows[k]`` up to ``first_rows[k + 1]``.
 
     first_rows: int64 (m,), ascending, first_rows[0] == 0
-    addresses: MQTT topic or OPC UA node of each message (m,)
+    addresses: MQTT topic or OPC UA node of each message, in UTF-8 (m,)
     payloads: raw bytes of each message (m,)
     """
 
     first_rows: NDArray[np.int64]
-    addresses: Sequence[str]
+    addresses: Sequence[bytes]
     payloads: Sequence[bytes]
 
     def of_row(self, row: int) -> tuple[str, bytes]:
         """Address and raw bytes of the message that made a row."""
         message = int(np.searchsorted(self.first_rows, row, side="right")) - 1
-        return self.addresses[message], self.payloads[message]
+        return self.addresses[message].decode(errors="backslashreplace"), self.payloads[message]
 
 
 @dataclass(frozen=True, slots=True)

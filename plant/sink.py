@@ -6,6 +6,9 @@ from typing import Protocol
 
 from plant.batch import Batch
 
+RAW_BYTES = 4096
+"""How much of a rejected message is kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejected:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from collectors.mqtt_packets import Message
 from collectors.native import NativeDecoder
 from plant import Batch, MachineEntry, Quality, Rejected, SignalDirectory
 
@@ -19,9 +20,22 @@ RECEIVED = 1_795_161_600_000_000
 
 
 def decoded(payload: bytes | str, topic: str = TOPIC, **options: Any) -> tuple[Batch, list[Rejected]]:
+    """What becomes of a message, alike whether its topic is known already or not."""
+    data = payload.encode() if isinstance(payload, str) else payload
     decoder = NativeDecoder("mqtt", max_payload=262_144)
-    decoder.add(topic, payload.encode() if isinstance(payload, str) else payload, RECEIVED, DIRECTORY, **options)
-    return decoder.finish()
+    found = []
+    for _ in range(2):
+        decoder.add_all([message(data, topic, **options)], RECEIVED, DIRECTORY)
+        found.append(decoder.finish())
+    (first, first_rejected), (batch, rejected) = found
+    assert rows(first) == rows(batch) or np.isnan(first.values).any()
+    assert np.array_equal(first.times, batch.times)
+    assert first_rejected == rejected
+    return batch, rejected
+
+
+def message(payload: bytes, topic: str = TOPIC, *, length: int | None = None, retained: bool = False) -> Message:
+    return topic.encode(), payload, len(payload) if length is None else length, 1, 2 | retained
 
 
 def rows(batch: Batch) -> list[tuple[int, float, int]]:
@@ -173,7 +187,7 @@ def test_every_row_knows_the_message_it_came_from() -> None:
     decoder = NativeDecoder("mqtt", max_payload=1000)
     payloads = [b'{"values": {"current_u": 1, "running": 0}}', b"broken", b'[{"values": {"current_u": 2}}]']
     for number, payload in enumerate(payloads):
-        decoder.add(TOPIC, payload, RECEIVED + number, DIRECTORY)
+        decoder.add_all([message(payload)], RECEIVED + number, DIRECTORY)
     batch, rejected = decoder.finish()
     assert batch.origins is not None
     assert [batch.origins.of_row(row)[1] for row in range(3)] == [payloads[0], payloads[0], payloads[2]]
@@ -250,8 +264,8 @@ def test_good_messages_are_kept_whole_between_bad_ones(good: list[dict[str, floa
     expected = []
     for number, values in enumerate(good):
         if number < len(bad):
-            decoder.add(f"ib/v1/works/M1/{bad[number].hex()}", bad[number], RECEIVED, DIRECTORY)
-        decoder.add(TOPIC, json.dumps({"time": number, "values": values}).encode(), RECEIVED, DIRECTORY)
+            decoder.add_all([message(bad[number], f"ib/v1/works/M1/{bad[number].hex()}")], RECEIVED, DIRECTORY)
+        decoder.add_all([message(json.dumps({"time": number, "values": values}).encode())], RECEIVED, DIRECTORY)
         expected += [(number * 1000, SIGNALS[key], value) for key, value in values.items()]
     batch, rejected = decoder.finish()
     assert list(zip(batch.times.tolist(), batch.signal_ids.tolist(), batch.values.tolist(), strict=True)) == expected

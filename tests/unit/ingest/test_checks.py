@@ -20,7 +20,7 @@ def sink():
 
 
 def test_reasons_and_raw_bytes(sink):
-    origins = Origins(np.asarray([0, 2]), ["topic/a", "topic/b"], [b"first", b"second"])
+    origins = Origins(np.asarray([0, 2]), [b"topic/a", b"topic/b"], [b"first", b"second"])
     times = [NOW, NOW + 301_000_000, NOW - 31 * DAY, NOW, NOW]
     values = [1.0, 1.0, 1.0, float("nan"), float("inf")]
     good, refused = sink.check(Batch.of_lists(times, [1, 2, 3, 4, 5], values, [0] * 5, origins))

@@ -29,7 +29,7 @@ def test_columns_of_unequal_length_or_wrong_type_are_refused():
 
 
 def test_rows_find_the_message_they_came_from():
-    origins = Origins(np.asarray([0, 2, 2, 3]), ["a", "b", "c", "d"], [b"a", b"b", b"c", b"d"])
+    origins = Origins(np.asarray([0, 2, 2, 3]), [b"a", b"b", b"c", b"d"], [b"a", b"b", b"c", b"d"])
     assert [origins.of_row(row)[0] for row in range(5)] == ["a", "a", "c", "d", "d"]
 
 
