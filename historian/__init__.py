@@ -6,7 +6,7 @@ TimescaleDB Apache edition and TimescaleDB Community edition are told apart here
 
 from historian import accounts
 from historian.alarms import RaisedAlarm, active_alarms, clear_alarm, raise_alarm
-from historian.copying import store_readings
+from historian.copying import Encoded, store_encoded, store_readings
 from historian.database import Connection, Database, Edition
 from historian.downtime import DowntimeRow, PlannedStop, add_planned_stop, list_downtime, set_reason
 from historian.findings import (
@@ -79,6 +79,7 @@ __all__ = [
     "Database",
     "DowntimeRow",
     "Edition",
+    "Encoded",
     "FindingRow",
     "FleetRow",
     "KpiMachine",
@@ -164,6 +165,7 @@ __all__ = [
     "shelve_alarm",
     "store_conditions",
     "store_model",
+    "store_encoded",
     "store_readings",
     "update_finding",
 ]

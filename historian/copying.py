@@ -1,6 +1,7 @@
 """Readings into the table: binary COPY built column-wise with numpy, and the checked way for repeats."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import asyncpg
 import numpy as np
@@ -29,8 +30,8 @@ _TUPLE = np.dtype(
         ("quality", ">i2"),
     ]
 )
-_COLUMNS = ["time", "signal_id", "value", "quality"]
 _CHUNK = 1 << 20
+_LARGEST = np.iinfo(np.int64).max
 
 STAGE = """
 create temporary table if not exists reading_stage (
@@ -42,7 +43,7 @@ MERGE = "insert into reading select * from reading_stage on conflict do nothing"
 
 
 def encode_copy(batch: Batch) -> bytes:
-    """The batch in PostgreSQL's binary COPY format, columns time, signal_id, value, quality.
+    """The batch as rows of PostgreSQL's binary COPY format: time, signal_id, value, quality.
 
     Source: PostgreSQL documentation, COPY, "Binary Format".
     """
@@ -56,21 +57,29 @@ def encode_copy(batch: Batch) -> bytes:
     tuples["value"] = batch.values
     tuples["quality_length"] = 2
     tuples["quality"] = batch.qualities
-    return b"".join((_SIGNATURE, tuples.tobytes(), _TRAILER))
+    return tuples.tobytes()
 
 
 def without_repeats(batch: Batch) -> Batch:
     """The batch with one row a key (signal, time), the first that came, as ON CONFLICT DO NOTHING keeps it."""
-    if len(batch) < 2:
+    if len(batch) < 2 or _has_each_key_once(batch):
         return batch
     order = np.lexsort((batch.times, batch.signal_ids))
     signals, times = batch.signal_ids[order], batch.times[order]
     repeated = (signals[1:] == signals[:-1]) & (times[1:] == times[:-1])
-    if not repeated.any():
-        return batch
     # lexsort is stable: of equal keys the first in the batch comes first.
     keep: NDArray[np.int64] = np.sort(order[np.concatenate(([True], ~repeated))])
     return batch.select(keep)
+
+
+def _has_each_key_once(batch: Batch) -> bool:
+    """Quickly, as almost every batch is: one sort of one number a row. False where that number would not fit."""
+    first, last = int(batch.times.min()), int(batch.times.max())
+    ids = int(batch.signal_ids.max()) + 1
+    if (last - first + 1) * ids > _LARGEST:
+        return False
+    keys = np.sort((batch.times - first) * ids + batch.signal_ids)
+    return not bool((keys[1:] == keys[:-1]).any())
 
 
 async def store_readings(connection: Connection, batch: Batch) -> int:
@@ -79,26 +88,46 @@ async def store_readings(connection: Connection, batch: Batch) -> int:
     Rows go straight in; where a key is there already the batch goes through a staging table instead.
     Partitions must exist (:class:`historian.PartitionKeeper`).
     """
-    distinct = without_repeats(batch)
-    if not len(distinct):
+    return await store_encoded(connection, Encoded.of(batch))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Rows as they go over the wire, made ahead; every key once."""
+
+    rows: int
+    data: bytes
+
+    @classmethod
+    def of(cls, batch: Batch) -> "Encoded":
+        """Encode a batch."""
+        distinct = without_repeats(batch)
+        return cls(len(distinct), encode_copy(distinct))
+
+
+async def store_encoded(connection: Connection, encoded: Encoded) -> int:
+    """:func:`store_readings` of rows that are encoded already."""
+    if not encoded.rows:
         return 0
-    data = encode_copy(distinct)
     try:
         async with connection.transaction():
-            await _copy(connection, "reading", data)
+            await binary_copy(connection, "reading", encoded.data)
     except asyncpg.UniqueViolationError:
         await connection.execute(STAGE)
-        await _copy(connection, "reading_stage", data)
+        await binary_copy(connection, "reading_stage", encoded.data)
         inserted = await connection.execute(MERGE)
         return int(inserted.split()[-1])
-    return len(distinct)
+    return encoded.rows
 
 
-async def _copy(connection: Connection, table: str, data: bytes) -> None:
-    view = memoryview(data)
+async def binary_copy(connection: Connection, table: str, rows: bytes) -> None:
+    """COPY rows in binary format, without header and trailer, into a table of the same columns in the same order."""
+    view = memoryview(rows)
 
     async def chunks() -> AsyncIterator[bytes]:
+        yield _SIGNATURE
         for start in range(0, len(view), _CHUNK):
             yield bytes(view[start : start + _CHUNK])
+        yield _TRAILER
 
-    await connection.copy_to_table(table, source=chunks(), columns=_COLUMNS, format="binary")
+    await connection.copy_to_table(table, source=chunks(), format="binary")

@@ -33,17 +33,10 @@ from machine join site on site.id = machine.site_id
 left join machine_condition condition on condition.machine_id = machine.id
 where machine.id = $1
 """
-# Signals of a machine with their newest readings (one row of machine_latest).
+# Signals of a machine with their newest readings (one or two blocks of them).
 SIGNALS = """
-select signal.id, signal.key, signal.unit, latest.time, latest.reading, latest.quality
-from signal
-left join lateral (
-    select entry.time, entry.reading, entry.quality
-    from machine_latest,
-        unnest(machine_latest.signal_ids, machine_latest.times, machine_latest.readings, machine_latest.qualities)
-            as entry (signal_id, time, reading, quality)
-    where machine_latest.machine_id = signal.machine_id and entry.signal_id = signal.id
-) latest on true
+select signal.id, signal.key, signal.unit, latest.time, latest.value, latest.quality
+from signal left join signal_latest latest on latest.signal_id = signal.id
 where signal.machine_id = $1 order by signal.id
 """
 SIGNAL_ID = "select id, unit from signal where machine_id = $1 and key = $2"

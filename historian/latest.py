@@ -1,4 +1,4 @@
-"""The newest reading of every signal, one row a machine, kept beside the readings."""
+"""The newest reading of every signal, kept beside the readings in blocks of 64 signals."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,18 +6,29 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from historian.copying import binary_copy
 from historian.database import Connection
-from plant import Batch, to_datetime, to_microseconds
+from plant import Batch, to_datetime
 
-# Every signal with its machine (a row a signal; read at start and when an unknown id comes).
-SIGNALS = "select id, machine_id, tenant_id from signal order by machine_id, id"
-LATEST = "select machine_id, tenant_id, signal_ids, times, readings, qualities from machine_latest order by machine_id"
+BLOCK = 64
+"""Signals in a block; the migrations and views know it too."""
+
+# All notes of all writers (a row a block and writer).
+LATEST = """
+select block, (select array_agg(
+        case when time > '-infinity' then (extract(epoch from time) * 1000000)::bigint end order by place
+    ) from unnest(times) with ordinality as entry (time, place)) as times, readings, qualities
+from latest_block
+"""
+STAGE = """
+create temporary table if not exists latest_stage (
+    block int not null, writer int2 not null, times timestamptz[] not null, readings float8[] not null, qualities int2[] not null
+) on commit delete rows
+"""
 UPSERT = """
-insert into machine_latest (machine_id, tenant_id, signal_ids, times, readings, qualities)
-values ($1, $2, $3, $4, $5, $6)
-on conflict (machine_id) do update
-set signal_ids = excluded.signal_ids, times = excluded.times, readings = excluded.readings,
-    qualities = excluded.qualities
+insert into latest_block select * from latest_stage
+on conflict (block, writer) do update
+set times = excluded.times, readings = excluded.readings, qualities = excluded.qualities
 """
 # Newest reading behind what is noted of a signal (unique index reading_key, newest partition first).
 BEHIND = """
@@ -29,18 +40,56 @@ cross join lateral (
     order by reading.time desc limit 1
 ) as newest
 """
+SIGNAL_IDS = "select id from signal order by id"
+# Newest reading of one machine (its signals, and the blocks they are in).
+NEWEST = """
+select max(noted.times[signal.id % 64 + 1]) from signal join latest_block noted on noted.block = signal.id / 64
+where signal.machine_id = $1 and noted.times[signal.id % 64 + 1] > '-infinity'
+"""
 
 _NEVER = np.iinfo(np.int64).min
+# Microseconds between 1970-01-01 and PostgreSQL's epoch, 2000-01-01.
+_POSTGRES_EPOCH = 946_684_800_000_000
+
+
+def _array_of(dtype: str) -> np.dtype[np.void]:
+    """An array of one block as PostgreSQL sends and receives it (array_recv in its sources)."""
+    return np.dtype(
+        [
+            ("bytes", ">i4"),
+            ("dimensions", ">i4"),
+            ("has_null", ">i4"),
+            ("type", ">u4"),
+            ("length", ">i4"),
+            ("first", ">i4"),
+            ("elements", [("bytes", ">i4"), ("value", dtype)], BLOCK),
+        ]
+    )
+
+
+_ROW = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("block_bytes", ">i4"),
+        ("block", ">i4"),
+        ("writer_bytes", ">i4"),
+        ("writer", ">i2"),
+        ("times", _array_of(">i8")),
+        ("readings", _array_of(">f8")),
+        ("qualities", _array_of(">i2")),
+    ]
+)
+# Object identifiers of timestamptz, float8 and int2 (pg_type.dat).
+_TYPES = {"times": 1184, "readings": 701, "qualities": 21}
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """Newest readings of signals that have any, column-wise.
+    """Newest readings of signals that have any, column-wise, by signal.
 
-    machine_ids, signal_ids: int32 (n,); times: int64 (n,); values: float64 (n,); qualities: int16 (n,)
+    signal_ids: int32 (n,); times: int64 (n,); values: float64 (n,); qualities: int16 (n,)
     """
 
-    machine_ids: NDArray[np.int32]
     signal_ids: NDArray[np.int32]
     times: NDArray[np.int64]
     values: NDArray[np.float64]
@@ -48,49 +97,51 @@ class Latest:
 
 
 async def read_latest(connection: Connection) -> Latest:
-    """Newest readings of all machines (service role)."""
-    machine_ids: list[int] = []
-    signal_ids: list[int] = []
-    times: list[int] = []
-    values: list[float] = []
-    qualities: list[int] = []
-    for row in await connection.fetch(LATEST):
-        machine_ids += [row["machine_id"]] * len(row["signal_ids"])
-        signal_ids += row["signal_ids"]
-        times += [to_microseconds(time) for time in row["times"]]
-        values += row["readings"]
-        qualities += row["qualities"]
-    return Latest(
-        np.asarray(machine_ids, np.int32),
-        np.asarray(signal_ids, np.int32),
-        np.asarray(times, np.int64),
-        np.asarray(values, np.float64),
-        np.asarray(qualities, np.int16),
-    )
+    """Newest readings of all signals (service role)."""
+    rows = await connection.fetch(LATEST)
+    if not rows:
+        return Latest(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int16))
+    blocks = np.asarray([row["block"] for row in rows], np.int32)
+    ids = (blocks[:, None] * BLOCK + np.arange(BLOCK, dtype=np.int32)).ravel()
+    times = np.asarray([[_NEVER if time is None else time for time in row["times"]] for row in rows], np.int64).ravel()
+    values = np.asarray([row["readings"] for row in rows], np.float64).ravel()
+    qualities = np.asarray([row["qualities"] for row in rows], np.int16).ravel()
+    # Of each signal the newest that any writer has noted: the last in this order.
+    order = np.lexsort((times, ids))
+    last = np.append(ids[order][1:] != ids[order][:-1], True)
+    chosen = order[last & (times[order] != _NEVER)]
+    return Latest(ids[chosen], times[chosen], values[chosen], qualities[chosen])
+
+
+async def newest_reading(connection: Connection, machine_id: int) -> datetime | None:
+    """Source time of a machine's newest reading."""
+    newest: datetime | None = await connection.fetchval(NEWEST, machine_id)
+    return newest
 
 
 class LatestKeeper:
-    """The writer's memory of newest readings; :meth:`flush` puts what changed into ``machine_latest``."""
+    """The writer's memory of newest readings; :meth:`flush` puts what changed into ``latest_block``."""
 
-    def __init__(self) -> None:
-        self._machines = np.zeros(0, np.int32)  # machine of each signal id, 0 for none
+    def __init__(self, writer: int = 0) -> None:
+        """writer: the number of the process that writes; each has rows of its own."""
+        self._writer = writer
+        # By signal id, as long as a whole number of blocks.
         self._times = np.zeros(0, np.int64)
         self._values = np.zeros(0, np.float64)
         self._qualities = np.zeros(0, np.int16)
-        self._signals: dict[int, NDArray[np.int64]] = {}
-        self._tenants: dict[int, int] = {}
-        self._changed: set[int] = set()
+        self._changed = np.zeros(0, np.bool_)
 
     async def load(self, connection: Connection) -> None:
-        """Learn all signals, and repair what a crash between readings and flush left behind."""
-        await self._learn(connection)
+        """Take up what is noted, and repair what a crash between readings and flush left behind."""
         latest = await read_latest(connection)
         self._take(latest.signal_ids, latest.times, latest.values, latest.qualities)
-        self._changed.clear()
-        signals = np.flatnonzero(self._machines)
-        floor = to_microseconds(to_datetime(0))
-        noted = [to_datetime(max(int(time), floor)) for time in self._times[signals]]
-        rows = await connection.fetch(BEHIND, signals.tolist(), noted)
+        self._changed[:] = False
+        signals = [row["id"] for row in await connection.fetch(SIGNAL_IDS)]
+        if not signals:
+            return
+        self._grow(max(signals))
+        noted = [to_datetime(max(int(time), 0)) for time in self._times[signals]]
+        rows = await connection.fetch(BEHIND, signals, noted)
         if rows:
             columns = list(zip(*rows, strict=True))
             self._take(
@@ -100,35 +151,40 @@ class LatestKeeper:
                 np.asarray(columns[3], np.int16),
             )
 
-    async def note(self, connection: Connection, batch: Batch) -> None:
-        """Remember a batch that is about to be committed."""
-        if len(batch) and int(batch.signal_ids.max()) >= len(self._machines):
-            await self._learn(connection)
+    def note(self, batch: Batch) -> None:
+        """Remember a batch that has been committed."""
         self._take(batch.signal_ids, batch.times, batch.values, batch.qualities)
 
     @property
     def changed(self) -> bool:
         """Whether there is something to flush."""
-        return bool(self._changed)
+        return bool(self._changed.any())
 
     async def flush(self, connection: Connection) -> None:
-        """Write the rows of the machines that changed."""
-        rows = []
-        for machine in sorted(self._changed):
-            signals = self._signals[machine]
-            signals = signals[self._times[signals] != _NEVER]
-            rows.append(
-                (
-                    machine,
-                    self._tenants[machine],
-                    signals.tolist(),
-                    [to_datetime(time) for time in self._times[signals].tolist()],
-                    self._values[signals].tolist(),
-                    self._qualities[signals].tolist(),
-                )
-            )
-        await connection.executemany(UPSERT, rows)
-        self._changed.clear()
+        """Write the blocks that changed, in the caller's transaction."""
+        blocks = np.flatnonzero(self._changed)
+        await connection.execute(STAGE)
+        await binary_copy(connection, "latest_stage", self._rows(blocks).tobytes())
+        await connection.execute(UPSERT)
+        self._changed[blocks] = False
+
+    def _rows(self, blocks: NDArray[np.int64]) -> NDArray[np.void]:
+        rows = np.zeros(len(blocks), _ROW)
+        rows["fields"], rows["block_bytes"], rows["block"] = 5, 4, blocks
+        rows["writer_bytes"], rows["writer"] = 2, self._writer
+        times = self._times.reshape(-1, BLOCK)[blocks]
+        # PostgreSQL's -infinity is the smallest number as well.
+        columns = {
+            "times": np.where(times == _NEVER, _NEVER, times - _POSTGRES_EPOCH),
+            "readings": self._values.reshape(-1, BLOCK)[blocks],
+            "qualities": self._qualities.reshape(-1, BLOCK)[blocks],
+        }
+        for name, values in columns.items():
+            array = rows[name]
+            array["dimensions"], array["length"], array["first"], array["type"] = 1, BLOCK, 1, _TYPES[name]
+            array["elements"]["bytes"], array["elements"]["value"] = values.dtype.itemsize, values
+            array["bytes"] = array.dtype.itemsize - 4
+        return rows
 
     def _take(
         self,
@@ -137,42 +193,22 @@ class LatestKeeper:
         values: NDArray[np.float64],
         qualities: NDArray[np.int16],
     ) -> None:
-        known = (signal_ids > 0) & (signal_ids < len(self._machines))
-        known[known] &= self._machines[signal_ids[known]] > 0
-        signal_ids, times, values, qualities = signal_ids[known], times[known], values[known], qualities[known]
-        # In order of time the last assignment to a repeated index wins, which is the newest reading.
-        order = np.argsort(times, kind="stable")
-        order = order[times[order] > self._times[signal_ids[order]]]
-        chosen = signal_ids[order]
-        self._times[chosen] = times[order]
-        self._values[chosen] = values[order]
-        self._qualities[chosen] = qualities[order]
-        self._changed.update(np.unique(self._machines[chosen]).tolist())
-
-    async def _learn(self, connection: Connection) -> None:
-        rows = await connection.fetch(SIGNALS)
-        if not rows:
+        if not len(signal_ids):
             return
-        size = max(row["id"] for row in rows) + 1
-        grown = size - len(self._times)
-        if grown > 0:
-            self._times = np.concatenate((self._times, np.full(grown, _NEVER)))
-            self._values = np.concatenate((self._values, np.full(grown, np.nan)))
-            self._qualities = np.concatenate((self._qualities, np.zeros(grown, np.int16)))
-        self._machines = np.zeros(max(size, len(self._times)), np.int32)
-        signals: dict[int, list[int]] = {}
-        for row in rows:
-            self._machines[row["id"]] = row["machine_id"]
-            self._tenants[row["machine_id"]] = row["tenant_id"]
-            signals.setdefault(row["machine_id"], []).append(row["id"])
-        self._signals = {machine: np.asarray(ids, np.int64) for machine, ids in signals.items()}
+        self._grow(int(signal_ids.max()))
+        rows = np.flatnonzero(times > self._times[signal_ids])
+        # In order of time the last assignment to a repeated index wins, which is the newest reading.
+        rows = rows[np.argsort(times[rows], kind="stable")]
+        chosen = signal_ids[rows]
+        self._times[chosen] = times[rows]
+        self._values[chosen] = values[rows]
+        self._qualities[chosen] = qualities[rows]
+        self._changed[chosen // BLOCK] = True
 
-
-# Newest reading of one machine (primary key machine_latest).
-NEWEST = "select max(time) from machine_latest, unnest(times) as time where machine_id = $1"
-
-
-async def newest_reading(connection: Connection, machine_id: int) -> datetime | None:
-    """Source time of a machine's newest reading."""
-    newest: datetime | None = await connection.fetchval(NEWEST, machine_id)
-    return newest
+    def _grow(self, signal_id: int) -> None:
+        missing = (signal_id // BLOCK + 1) * BLOCK - len(self._times)
+        if missing > 0:
+            self._times = np.concatenate((self._times, np.full(missing, _NEVER)))
+            self._values = np.concatenate((self._values, np.full(missing, np.nan)))
+            self._qualities = np.concatenate((self._qualities, np.zeros(missing, np.int16)))
+            self._changed = np.concatenate((self._changed, np.zeros(missing // BLOCK, np.bool_)))

@@ -34,15 +34,11 @@ on conflict (machine_id, key) do nothing
 # All signals of a tenant with the time of their newest reading (one row a signal; small tables only).
 DIRECTORY = """
 select site.key as site, machine.line, machine.code, machine.template, signal.key, signal.id,
-    latest.time as last_time
+    (select nullif(max(times[signal.id % 64 + 1]), '-infinity') from latest_block where block = signal.id / 64)
+        as last_time
 from machine
 join site on site.id = machine.site_id
 join signal on signal.machine_id = machine.id
-left join lateral (
-    select entry.time
-    from machine_latest, unnest(machine_latest.signal_ids, machine_latest.times) as entry (signal_id, time)
-    where machine_latest.machine_id = machine.id and entry.signal_id = signal.id
-) as latest on true
 where machine.tenant_id = $1
 order by machine.id, signal.id
 """

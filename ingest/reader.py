@@ -1,6 +1,6 @@
 """Reads a spool lane on from a position, never more than asked for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import structlog
@@ -87,7 +87,7 @@ class LaneReader:
                 log.error("spool_record_corrupt", directory=str(self._directory), segment=segment, reason=str(problem))
                 return None
             if record is not None:
-                return Record(record.batch, record.rejected, record.received_at, record.end + self._buffer_at)
+                return replace(record, end=record.end + self._buffer_at, segment=segment)
             if has_been_read:
                 if len(self._buffer) < wanted:
                     return None  # all there is

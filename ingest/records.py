@@ -36,12 +36,13 @@ class CorruptRecord(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record read back; ``end`` is the offset behind it in its segment."""
+    """A record read back; ``end`` is the offset behind it in its ``segment``."""
 
     batch: Batch
     rejected: Sequence[Rejected]
     received_at: int
     end: int
+    segment: int = 0
 
 
 def encode_readings(batch: Batch, received_at: int) -> bytes:

@@ -20,6 +20,6 @@ alter role grafana_reader set statement_timeout = '30s';
 select format('alter role grafana_reader set brain.tenant_id = %L', id::text) from tenant \gexec
 
 grant usage on schema public to grafana_reader;
-grant select on tenant, site, machine, signal, machine_latest, machine_condition, machine_state, alarm, finding,
+grant select on tenant, site, machine, signal, signal_latest, machine_condition, machine_state, alarm, finding,
     planned_stop, downtime_event, work_order, quarantine, tenant_reading, tenant_reading_1min, tenant_reading_1h
     to grafana_reader;

@@ -101,7 +101,7 @@ async def test_newest_reading_is_noted_even_when_late_data_follows(database: Dat
     async with database.connection() as connection:
         latest = await read_latest(connection)
         # A crash between readings and their note leaves an old note; the next start repairs it.
-        await connection.execute("delete from machine_latest")
+        await connection.execute("delete from latest_block")
         await Writer(database, tmp_path, tenant_id=1).drain()
         repaired = await read_latest(connection)
     for found in (latest, repaired):
