@@ -56,6 +56,7 @@ from historian.operation import (
 )
 from historian.overview import Overview, read_overview
 from historian.partitions import READING, PartitionKeeper, drop_older_than, prepare_ahead
+from historian.plant_watch import PlantWatch
 from historian.plants import Machine, ensure_tenant, load_directory, load_machines, register_machines
 from historian.positions import Position, load_positions, locked_position, move_position, quarantine
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
@@ -92,6 +93,7 @@ __all__ = [
     "Overview",
     "PartitionKeeper",
     "PlannedStop",
+    "PlantWatch",
     "Position",
     "RaisedAlarm",
     "Rollup",
@@ -164,8 +166,8 @@ __all__ = [
     "set_states",
     "shelve_alarm",
     "store_conditions",
-    "store_model",
     "store_encoded",
+    "store_model",
     "store_readings",
     "update_finding",
 ]

@@ -32,14 +32,20 @@ delete from rollup_dirty_hour where bucket in (
 ) returning bucket
 """
 
-# Minutes of a range from raw readings (BRIN reading_time). Quality 2 is bad and not rolled up.
+# Minutes of a range from raw readings (BRIN reading_time), the last value of each by the unique index: half the
+# work of sorting every minute. Quality 2 is bad and not rolled up.
 MINUTES = """
 insert into reading_1min (bucket, signal_id, average, minimum, maximum, count, last)
-select date_trunc('minute', time, 'UTC') as bucket, signal_id, avg(value), min(value), max(value), count(*),
-    (array_agg(value order by time desc))[1]
-from reading
-where time >= $1 and time < $2 and quality < 2 and value is not null
-group by 1, 2
+select minute.bucket, minute.signal_id, minute.average, minute.minimum, minute.maximum, minute.count, newest.value
+from (
+    select date_bin('1 minute', time, '2000-01-01Z') as bucket, signal_id, avg(value) as average,
+        min(value) as minimum, max(value) as maximum, count(*) as count, max(time) as newest
+    from reading
+    where time >= $1 and time < $2 and quality < 2 and value is not null
+    group by 1, 2
+) as minute
+join reading newest on newest.signal_id = minute.signal_id and newest.time = minute.newest
+where newest.time >= $1 and newest.time < $2
 on conflict (signal_id, bucket) do update
 set average = excluded.average, minimum = excluded.minimum, maximum = excluded.maximum,
     count = excluded.count, last = excluded.last

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from brain.bench.load import SHAPES
 from brain.bench.meter import Meter

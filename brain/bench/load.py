@@ -43,6 +43,8 @@ _VALUES = {"voltage": b"400.00", "winding_temperature": b"084.00", "bearing": b"
 _WINDOW = 4000
 _PIECE = 400
 _REPORT_S = 0.2
+_REST_S = 0.01
+_IDLE_S = 0.002
 
 
 def machine_code(number: int) -> str:
@@ -139,6 +141,7 @@ class _Gateway:
         self.packets = packets
         self.sent = self.acknowledged = 0
         self.next = 0
+        self.round_at = 0
         self._mid = 1
         self._out = memoryview(b"")
         self._rest = 0
@@ -212,7 +215,6 @@ def generate(url: str, machines: int, connections: int, shape: str, rate: float,
     selector.register(sys.stdin, selectors.EVENT_READ, None)
     os.set_blocking(sys.stdin.fileno(), False)
     allowed = 0
-    last_time = [0] * connections
     began = reported = time.monotonic()
     running, commands = True, b""
     while running or any(gateway.sent > gateway.acknowledged for gateway in gateways):
@@ -221,19 +223,21 @@ def generate(url: str, machines: int, connections: int, shape: str, rate: float,
         if rate:
             due = min(due, int(rate * (now - began)) - sum(gateway.sent for gateway in gateways))
         gave = 0
-        for number, gateway in enumerate(gateways):
+        for gateway in sorted(gateways, key=lambda gateway: gateway.sent):
             gateway.flush()
             if due <= 0 or not running:
                 continue
             now_ms = time.time_ns() // 1_000_000
             if gateway.next == 0:
                 # A machine measures anew only at a new time: the key of a reading is (signal, time).
-                if now_ms <= last_time[number] + samples:
+                if now_ms <= gateway.round_at + samples:
                     continue
-                last_time[number] = now_ms
-            given = gateway.give(due, max(now_ms, last_time[number]), 1, random)
+                gateway.round_at = now_ms
+            given = gateway.give(due, max(now_ms, gateway.round_at), 1, random)
             due, gave = due - given, gave + given
-        for key, _ in selector.select(0 if gave else 0.002):
+        if rate:
+            time.sleep(_REST_S)
+        for key, _ in selector.select(0 if gave or rate else _IDLE_S):
             if key.data is not None:
                 key.data.hear()
                 continue

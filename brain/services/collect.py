@@ -15,7 +15,7 @@ from brain.rundir import RunDirectory
 from brain.services.lifetime import run_until_told, until_told_to_stop
 from brain.settings import Settings
 from collectors import MqttCollector, OpcUaCollector
-from historian import Database, ensure_tenant, load_directory
+from historian import Database, PlantWatch, ensure_tenant, load_directory
 from ingest import CheckedSink, Spool
 from plant import SignalDirectory, to_microseconds
 
@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 LANE = "collect"
 _REFRESH_S = 5.0
+_SETTLE_S = 0.2
 _STATUS_S = 1.0
 
 
@@ -47,7 +48,8 @@ class DirectoryKeeper:
     async def load(self) -> None:
         """Take the directory from the database, or else from the cache; :class:`Failure` without either."""
         try:
-            await self._from_database()
+            async with asyncio.timeout(20), Database.open(self._url, max_size=1) as database:
+                await self._load(database)
         except (OSError, asyncpg.PostgresError, TimeoutError) as problem:
             if not self._cache.is_file():
                 raise Failure(
@@ -58,18 +60,26 @@ class DirectoryKeeper:
             log.warning("directory_taken_from_cache", machines=len(self._current), reason=str(problem))
 
     async def keep_fresh(self) -> None:
-        """Ask again every few seconds, so that newly registered machines are collected."""
+        """Load again whenever the plant has changed, so that newly registered machines are collected."""
         while True:
+            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                async with Database.open(self._url, max_size=2) as database:
+                    watch = PlantWatch(database)
+                    watching = asyncio.create_task(watch.run())
+                    try:
+                        await watch.wait()  # it listens: from here on no change is missed
+                        while True:
+                            async with asyncio.timeout(60):
+                                await self._load(database)
+                            await watch.wait()
+                            await asyncio.sleep(_SETTLE_S)
+                    finally:
+                        watching.cancel()
+                        await asyncio.gather(watching, return_exceptions=True)
             await asyncio.sleep(_REFRESH_S)
-            with suppress(OSError, asyncpg.PostgresError, TimeoutError):
-                await self._from_database()
 
-    async def _from_database(self) -> None:
-        async with (
-            asyncio.timeout(20),
-            Database.open(self._url, max_size=1) as database,
-            database.connection() as connection,
-        ):
+    async def _load(self, database: Database) -> None:
+        async with database.connection() as connection:
             tenant_id = await ensure_tenant(connection, self._tenant, self._tenant)
             self._current = await load_directory(connection, tenant_id)
         scratch = self._cache.with_suffix(".tmp")
