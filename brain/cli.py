@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brain.commands import accounts, records, services, whole
+from brain.commands import accounts, bench, records, services, whole
 from brain.failure import Failure
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ for command in (
     app.command()(command)
 app.add_typer(accounts.user_app, name="user")
 app.add_typer(accounts.token_app, name="token")
+app.add_typer(bench.bench_app, name="bench")
 
 
 def main() -> None:

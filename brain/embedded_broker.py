@@ -67,7 +67,7 @@ class EmbeddedBroker:
         if self.is_alive():
             return self.url
         self._data_dir.mkdir(parents=True, exist_ok=True)
-        self._port = self._port or _free_port()
+        self._port = self._port or free_port()
         log = self._data_dir / "broker.log"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -115,7 +115,8 @@ def _mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=1, le=65535, description="port of API and console")
     retention_days: int = Field(400, ge=1, description="older readings are refused and partitions dropped")
     spool_max_gb: float = Field(20.0, gt=0, description="spool size from which collectors are held back")
+    workers: int = Field(1, ge=1, le=64, description="processes that collect, and as many that write")
     time_ahead_s: float = Field(300.0, gt=0, description="readings further in the future are quarantined")
     log_level: str = Field("warning", description="debug, info, warning or error")
     opcua: list[OpcUaSource] = Field(default_factory=list, description="OPC UA servers to collect from")

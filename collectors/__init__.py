@@ -5,6 +5,7 @@ column-wise batches, waits until they are durable, and only then acknowledges to
 Knows the plant's vocabulary and nothing else of the product.
 """
 
+from collectors.memory import remembered_workers
 from collectors.mqtt import MqttCollector
 from collectors.opcua import OpcUaCollector
 from collectors.recording import Recording, RecordingError, read_recording
@@ -23,5 +24,6 @@ __all__ = [
     "RecordingError",
     "ReplayCounts",
     "read_recording",
+    "remembered_workers",
     "replay_csv",
 ]

@@ -1,6 +1,7 @@
 """What a collector must still know after its process has died: a small JSON file."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +10,14 @@ import orjson
 import structlog
 
 log = structlog.get_logger()
+
+
+def remembered_workers(folder: Path, kind: str, source: str) -> list[int]:
+    """Numbers of the workers that have remembered something of a source (``<source>-<number>``), ascending."""
+    if not folder.is_dir():
+        return []
+    pattern = re.compile(rf"{kind}-{re.escape(quote(source, safe=''))}-(\d+)\.json")
+    return sorted(int(match[1]) for path in folder.iterdir() if (match := pattern.fullmatch(path.name)))
 
 
 class Memory:

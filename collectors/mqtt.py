@@ -114,9 +114,7 @@ class MqttCollector:
     async def _connect(self, intake: Intake) -> Connection:
         source = self._source
         given_up = threading.Event()
-        options = SessionOptions(
-            source.client_id, source.receive_maximum, source.max_payload, source.session_expiry_s
-        )
+        options = SessionOptions(source.client_id, source.receive_maximum, source.max_payload, source.session_expiry_s)
         connecting = asyncio.create_task(
             asyncio.to_thread(
                 connect,
@@ -143,7 +141,8 @@ class MqttCollector:
         self._memory.save({"topics": [*wanted, *gone]})
         if gone and connection.session_present:
             connection.unsubscribe(gone)
-        connection.subscribe(wanted)
+        if wanted:
+            connection.subscribe(wanted)
         self._memory.save({"topics": wanted})
 
     async def _deliver(self, connection: Connection, intake: Intake) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from paho.mqtt import client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.exception import MalformedPacket
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -200,9 +201,7 @@ class _Client(mqtt.Client):
         self._on_end = on_end
         self._on_messages = on_messages
         self._read_at = 0.0
-        self._packets = PacketReader(
-            version_5=protocol is MQTTProtocolVersion.MQTTv5, max_payload=options.max_payload
-        )
+        self._packets = PacketReader(version_5=protocol is MQTTProtocolVersion.MQTTv5, max_payload=options.max_payload)
         self._max_payload = options.max_payload
         self.on_message = self._took_in
         self.on_disconnect = self._disconnected
@@ -241,7 +240,7 @@ class _Client(mqtt.Client):
                 answer = self._handle(first, content)
                 if answer > 0:
                     return self._loop_rc_handle(answer)
-        except (MalformedStream, mqtt.MalformedPacket) as problem:
+        except (MalformedStream, MalformedPacket) as problem:
             self.end_reason = f"the broker sent what is not MQTT: {problem}"
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
         return MQTTErrorCode.MQTT_ERR_SUCCESS

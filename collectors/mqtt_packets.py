@@ -88,9 +88,7 @@ class PacketReader:
                     after += 2
                 if version_5:
                     properties, behind = (
-                        (buffer[after], after + 1)
-                        if after < end and buffer[after] < 128
-                        else _number(buffer, after)
+                        (buffer[after], after + 1) if after < end and buffer[after] < 128 else _number(buffer, after)
                     )
                     after = behind + properties if behind >= 0 else end + 1
                 if after > end:

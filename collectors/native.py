@@ -192,9 +192,7 @@ class NativeDecoder:
             more = f"{last.detail}; and {refused - _MAX_REJECTED_A_MESSAGE:,} more values of this message"
             self._rejected[-1] = Rejected(last.source, last.address, last.reason, more, last.raw, last.received_at)
 
-    def _add_object(
-        self, message: Any, entry: MachineEntry, default_time: int | None, reject: Reject
-    ) -> None:
+    def _add_object(self, message: Any, entry: MachineEntry, default_time: int | None, reject: Reject) -> None:
         values = message.get("values") if isinstance(message, dict) else None
         if not isinstance(values, dict):
             reject("bad_shape", 'a message must be an object with "values": {signal: number}')

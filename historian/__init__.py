@@ -6,7 +6,7 @@ TimescaleDB Apache edition and TimescaleDB Community edition are told apart here
 
 from historian import accounts
 from historian.alarms import RaisedAlarm, active_alarms, clear_alarm, raise_alarm
-from historian.copying import Encoded, store_encoded, store_readings
+from historian.copying import Encoded, binary_copy, store_encoded, store_readings
 from historian.database import Connection, Database, Edition
 from historian.downtime import DowntimeRow, PlannedStop, add_planned_stop, list_downtime, set_reason
 from historian.findings import (
@@ -107,6 +107,7 @@ __all__ = [
     "active_alarms",
     "add_planned_stop",
     "add_work_order",
+    "binary_copy",
     "change_work_order",
     "clear_alarm",
     "close_finding",

@@ -22,7 +22,8 @@ from latest_block
 """
 STAGE = """
 create temporary table if not exists latest_stage (
-    block int not null, writer int2 not null, times timestamptz[] not null, readings float8[] not null, qualities int2[] not null
+    block int not null, writer int2 not null, times timestamptz[] not null, readings float8[] not null,
+    qualities int2[] not null
 ) on commit delete rows
 """
 UPSERT = """

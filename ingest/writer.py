@@ -95,9 +95,7 @@ class _Portion:
     def of_nothing_but(self, rejected: Sequence[Rejected]) -> "_Portion":
         """The same stretch of the lane, with rejected messages instead of readings."""
         nothing = Batch.empty()
-        return _Portion(
-            self.lane, self.began, self.ended, self.records, nothing, Encoded.of(nothing), rejected, [], []
-        )
+        return _Portion(self.lane, self.began, self.ended, self.records, nothing, Encoded.of(nothing), rejected, [], [])
 
 
 class Writer:

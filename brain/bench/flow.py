@@ -6,8 +6,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from brain.bench.load import SHAPES
 from brain.bench.meter import Meter
@@ -133,28 +134,32 @@ async def run_stream(settings: Settings, stream: Stream, postgres_pid: int | Non
     async with Product.open(settings) as product:
         environment = {
             "BRAIN_MQTT": json.dumps([{"name": "bench", "url": product.mqtt_url, "client_id": "brain-bench"}]),
+            "BRAIN_WORKERS": str(stream.workers),
         }
         for service in ("ingest", "collect", *stream.services):
             await product.start(service, environment=environment)
-        await _collecting(product)
+        await collecting(product, stream.workers)
         load = Load(product.mqtt_url, stream.machines, stream.shape, stream.rate, "load")
-        broker = product.embedded_pid("broker")
-        meter = Meter(
-            {
-                "load": lambda: load.pid,
-                **({"broker": lambda: broker} if broker else {}),
-                "collector": lambda: product.supervisor.pid("collect"),
-                "writer": lambda: product.supervisor.pid("ingest"),
-                **({"database": lambda: postgres_pid} if postgres_pid else {}),
-                **{name: _pid_of(product, name) for name in stream.services},
-            }
-        )
+        meter = meter_of(product, load, postgres_pid, stream.services)
         async with Database.open(product.database_url, max_size=2) as database:
             try:
                 return await _measure(database, load, meter, stream)
             finally:
-                if load.pid is not None:
-                    load.kill()
+                load.kill()
+
+
+def meter_of(product: Product, load: "Load | None", postgres_pid: int | None, services: Sequence[str] = ()) -> Meter:
+    """A meter of every process of a running product."""
+    roots: dict[str, Callable[[], int | None]] = {}
+    if load is not None:
+        roots["load"] = lambda: load.pid
+    if product.embedded_pid("broker"):
+        roots["broker"] = partial(product.embedded_pid, "broker")
+    roots["collector"] = partial(product.supervisor.pid, "collect")
+    roots["writer"] = partial(product.supervisor.pid, "ingest")
+    if postgres_pid:
+        roots["database"] = lambda: postgres_pid
+    return Meter(roots | {name: partial(product.supervisor.pid, name) for name in services})
 
 
 async def _measure(database: Database, load: "Load", meter: Meter, stream: Stream) -> Flow:
@@ -221,15 +226,13 @@ async def _latency(connection: object, began: float, ended: float) -> tuple[floa
     return (round(found[0], 4), round(found[1], 4)) if found else (None, None)
 
 
-def _pid_of(product: Product, name: str):
-    return lambda: product.supervisor.pid(name)
-
-
-async def _collecting(product: Product) -> None:
+async def collecting(product: Product, workers: int) -> None:
+    """Wait until every collector is connected to all its sources."""
     deadline = time.monotonic() + _STARTED_S
+    names = ["collect", *(f"collect-{number}" for number in range(1, workers))]
     while time.monotonic() < deadline:
-        sources = product.run_directory.read("collect").get("sources", [])
-        if sources and all(source["connected"] for source in sources):
+        states = [product.run_directory.read(name).get("sources", []) for name in names]
+        if all(sources and all(source["connected"] for source in sources) for sources in states):
             return
         await asyncio.sleep(0.1)
     raise RuntimeError(f"the collector did not connect; see {product.supervisor.log_path('collect')}")

@@ -106,7 +106,7 @@ class Packets:
             text = np.frombuffer(str(now_ms - (samples - 1 - sample) * step_ms).encode(), np.uint8)
             self.data[self.times[first:last, sample, None] + np.arange(13)] = text
         self.data[self.digits[first:last]] = random.integers(48, 58, (count, self.digits.shape[1]), np.uint8)
-        return memoryview(self.data)[self.starts[first] : self.starts[last]]
+        return self.data.data[self.starts[first] : self.starts[last]]
 
 
 def _payload(signals: Sequence[str], samples: int) -> tuple[bytes, list[int], list[int]]:

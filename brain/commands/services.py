@@ -1,33 +1,60 @@
 """Commands for one service each, and migrate: for installations with a database and broker of their own."""
 
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from brain.commands.invocation import DataDir, run_body
 from brain.logs import configure_logs
 
+if TYPE_CHECKING:
+    from brain.services.workers import Worker
+    from brain.settings import Settings
 
-def collect(data_dir: DataDir = None) -> None:
-    """Collectors and spool alone. Example: `BRAIN_DATABASE_URL=postgresql://... brain collect`"""
-    from brain.endpoints import database_url
+
+Workers = Annotated[
+    int | None, typer.Option(min=1, max=64, help="share the load among so many processes; else the setting `workers`")
+]
+WorkerNumber = Annotated[int | None, typer.Option("--worker", min=0, hidden=True, help="which of them this one is")]
+
+
+def collect(data_dir: DataDir = None, workers: Workers = None, worker: WorkerNumber = None) -> None:
+    """Collectors and spool alone. Example: `BRAIN_DATABASE_URL=postgresql://... brain collect --workers 2`"""
     from brain.services.collect import collect as body
-    from brain.settings import load_settings
 
-    settings = load_settings(data_dir=data_dir)
-    configure_logs(settings.log_level, "collect")
-    run_body(body(settings, database_url(settings)))
+    _run_share("collect", body, data_dir, workers, worker)
 
 
-def ingest(data_dir: DataDir = None) -> None:
+def ingest(data_dir: DataDir = None, workers: Workers = None, worker: WorkerNumber = None) -> None:
     """The writer alone: spool to table, roll-ups, retention. Example: `brain ingest --data-dir /var/lib/brain`"""
-    from brain.endpoints import database_url
     from brain.services.ingest import ingest as body
+
+    _run_share("ingest", body, data_dir, workers, worker)
+
+
+def _run_share(
+    name: str,
+    body: Callable[["Settings", str, "Worker"], Coroutine[Any, Any, None]],
+    data_dir: Path | None,
+    workers: int | None,
+    number: int | None,
+) -> None:
+    """Run a service, or its share of it, or the processes that share it."""
+    from brain.endpoints import database_url
+    from brain.services.workers import Worker, run_workers
     from brain.settings import load_settings
 
-    settings = load_settings(data_dir=data_dir)
-    configure_logs(settings.log_level, "ingest")
-    run_body(body(settings, database_url(settings)))
+    settings = load_settings(data_dir=data_dir, workers=workers)
+    url = database_url(settings)
+    worker = Worker(number or 0, settings.workers)
+    configure_logs(settings.log_level, worker.name(name))
+    if number is None and worker.count > 1:
+        environment = {"BRAIN_DATA_DIR": str(settings.data_dir), "BRAIN_DATABASE_URL": url}
+        run_body(run_workers(name, worker.count, settings.data_dir / "log", environment))
+    else:
+        run_body(body(settings, url, worker))
 
 
 def analyze(data_dir: DataDir = None) -> None:

@@ -1,6 +1,7 @@
 """``brain collect``: collectors and the spool, in one process."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -13,8 +14,9 @@ import structlog
 from brain.failure import Failure
 from brain.rundir import RunDirectory
 from brain.services.lifetime import run_until_told, until_told_to_stop
+from brain.services.workers import Worker, mqtt_share, opcua_share
 from brain.settings import Settings
-from collectors import MqttCollector, OpcUaCollector
+from collectors import MqttCollector, OpcUaCollector, remembered_workers
 from historian import Database, PlantWatch, ensure_tenant, load_directory
 from ingest import CheckedSink, Spool
 from plant import SignalDirectory, to_microseconds
@@ -82,13 +84,13 @@ class DirectoryKeeper:
         async with database.connection() as connection:
             tenant_id = await ensure_tenant(connection, self._tenant, self._tenant)
             self._current = await load_directory(connection, tenant_id)
-        scratch = self._cache.with_suffix(".tmp")
+        scratch = self._cache.with_suffix(f".{os.getpid()}.tmp")
         scratch.write_bytes(self._current.to_json())
         scratch.replace(self._cache)
 
 
-async def collect(settings: Settings, database_url: str) -> None:
-    """Collect from every source in the settings until told to stop."""
+async def collect(settings: Settings, database_url: str, worker: Worker) -> None:
+    """Collect this worker's share of every source in the settings until told to stop."""
     if not settings.opcua and not settings.mqtt:
         raise Failure(
             "nothing to collect from: give [[opcua]] or [[mqtt]] in the settings file (docs/settings.md has examples)"
@@ -98,7 +100,8 @@ async def collect(settings: Settings, database_url: str) -> None:
     told = until_told_to_stop()
     keeper = DirectoryKeeper(database_url, settings.tenant, settings.data_dir / "directory.json")
     await keeper.load()
-    async with Spool.open(settings.spool_dir, LANE, max_bytes=int(settings.spool_max_gb * 1e9)) as spool:
+    name = worker.name(LANE)
+    async with Spool.open(settings.spool_dir, name, max_bytes=int(settings.spool_max_gb * 1e9)) as spool:
         sink = CheckedSink(
             spool,
             retention=timedelta(days=settings.retention_days),
@@ -107,25 +110,29 @@ async def collect(settings: Settings, database_url: str) -> None:
         )
         memory = settings.data_dir / "sources"
         collectors: list[MqttCollector | OpcUaCollector] = [
-            *(OpcUaCollector(source, keeper, sink, now_us, memory) for source in settings.opcua),
-            *(MqttCollector(source, keeper, sink, now_us, memory) for source in settings.mqtt),
+            OpcUaCollector(source, keeper, sink, now_us, memory) for source in opcua_share(settings.opcua, worker)
         ]
+        for source in settings.mqtt:
+            known = remembered_workers(memory, "mqtt", source.name)
+            collectors += [
+                MqttCollector(share, keeper, sink, now_us, memory) for share in mqtt_share(source, worker, known)
+            ]
         await run_until_told(
             *(collector.run() for collector in collectors),
             keeper.keep_fresh(),
-            _report(collectors, run_directory),
+            _report(collectors, run_directory, name),
             told=told,
         )
 
 
-async def _report(collectors: list[MqttCollector | OpcUaCollector], run_directory: RunDirectory) -> None:
+async def _report(collectors: list[MqttCollector | OpcUaCollector], run_directory: RunDirectory, name: str) -> None:
     status: Callable[[], dict[str, object]] = lambda: {  # noqa: E731
         "sources": [asdict(collector.status()) for collector in collectors],
         "at": now_us(),
     }
     try:
         while True:
-            run_directory.write("collect", status())
+            run_directory.write(name, status())
             await asyncio.sleep(_STATUS_S)
     finally:
-        run_directory.write("collect", status())
+        run_directory.write(name, status())

@@ -1,6 +1,7 @@
 """Packets come out of the stream as paho would take them out, however the network cuts it."""
 
 import socket
+from itertools import pairwise
 
 import paho.mqtt.client as mqtt
 import pytest
@@ -62,7 +63,7 @@ def test_same_messages_as_paho_however_the_stream_is_cut(entries, version_5, dat
     cuts = sorted({0, len(whole), *data.draw(st.lists(st.integers(0, len(whole)), max_size=10))})
     reader = PacketReader(version_5=version_5, max_payload=LONGEST)
     seen, others = [], []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         some, rest = reader.feed(whole[start:end])
         seen += some
         others += rest

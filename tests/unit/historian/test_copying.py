@@ -12,7 +12,8 @@ rows = st.lists(st.tuples(times, st.integers(1, 4) | st.integers(1, 2**31 - 1)),
 
 @given(rows)
 def test_first_of_every_key_by_signal_and_time(keys):
-    batch = Batch.of_lists([time for time, _ in keys], [signal for _, signal in keys], range(len(keys)), [0] * len(keys))
+    times, signals = [time for time, _ in keys], [signal for _, signal in keys]
+    batch = Batch.of_lists(times, signals, range(len(keys)), [0] * len(keys))
     first: dict[tuple[int, int], float] = {}
     for number, (time, signal) in enumerate(keys):
         first.setdefault((signal, time), number)

@@ -1,0 +1,96 @@
+"""`brain bench`: what this machine bears, measured with the product's own processes."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from brain.commands.invocation import Json, print_json, run_body
+from brain.logs import configure_logs
+
+bench_app = typer.Typer(no_args_is_help=True, help="Benchmarks: real processes, on a database and broker of their own.")
+
+
+@bench_app.callback()
+def benchmarks() -> None:
+    """Benchmarks: real processes, on a database and broker of their own."""
+
+
+@bench_app.command("ingest")
+def ingest(
+    seconds: Annotated[float, typer.Option(min=1, help="how long each part is measured")] = 20.0,
+    machines: Annotated[int, typer.Option(min=10, help="how many send")] = 10_000,
+    rate: Annotated[float, typer.Option(min=1000, help="readings a second of the paced part")] = 100_000,
+    only: Annotated[str, typer.Option(help="parts to run, separated by commas; else all")] = "",
+    as_json: Json = False,
+) -> None:
+    """From publish to commit: rate, backlog, latency, CPU, memory, disk. Example: `brain bench ingest --only fast,paced`"""
+    from brain.bench.ingest import PARTS, Order, bench_ingest
+    from brain.settings import load_settings
+
+    chosen = [part.strip() for part in only.split(",") if part.strip()] or list(PARTS)
+    if unknown := sorted(set(chosen) - set(PARTS)):
+        raise typer.BadParameter(f"{', '.join(unknown)}: parts are {', '.join(PARTS)}", param_hint="--only")
+    settings = load_settings()
+    configure_logs(settings.log_level, "bench")
+    console = Console(soft_wrap=True)
+    result = run_body(bench_ingest(settings, Order(chosen, seconds, machines, rate), console.print))
+    _show(console, result)
+    if as_json:
+        print_json(result)
+
+
+_FLOWS = ("fast", "paced", "single", "gateway", "workers")
+
+
+def _show(console: Console, result: dict[str, Any]) -> None:
+    machine, versions = result["machine"], result["versions"]
+    console.print(
+        f"\n{machine['cores']} cores, {machine['processor']}; "
+        + ", ".join(f"{name} {value}" for name, value in versions.items())
+    )
+    table = Table("part", "offered/s", "committed/s", "p50 s", "p99 s", "backlog grew", "lost", "doubled", "B/reading")
+    costs = Table("CPU s per million (peak MB)", *_FLOWS)
+    cost_rows: dict[str, list[str]] = {}
+    for part in _FLOWS:
+        flow = result.get(part)
+        if flow is None:
+            for row in cost_rows.values():
+                row.append("")
+            continue
+        latencies = ["-" if flow[key] is None else f"{flow[key]:.3f}" for key in ("p50_latency_s", "p99_latency_s")]
+        table.add_row(
+            part,
+            f"{flow['offered_per_s']:,}",
+            f"{flow['committed_per_s']:,}",
+            *latencies,
+            f"{flow['backlog_grew']:,}",
+            str(flow["lost"]),
+            str(flow["doubled"]),
+            f"{flow['bytes_per_reading']:.0f}",
+        )
+        place = _FLOWS.index(part)
+        for name, used in [*flow["cpu_s_per_million"].items(), ("all", flow["cpu_s_per_million_total"])]:
+            row = cost_rows.setdefault(name, [""] * place)
+            row += [""] * (place - len(row))
+            row.append(f"{used:.2f} ({flow['peak_mb'].get(name, 0):.0f})" if name != "all" else f"{used:.2f}")
+    for name in sorted(cost_rows, key=lambda name: name == "all"):
+        costs.add_row(name, *cost_rows[name], *[""] * (len(_FLOWS) - len(cost_rows[name])))
+    if table.row_count:
+        console.print(table)
+        console.print(costs)
+    if "writer" in result:
+        writer = result["writer"]
+        console.print(
+            f"writer alone {writer['writer_per_s']:,} rows/s, raw COPY {writer['copy_per_s']:,} rows/s: "
+            f"{writer['ratio']:.2f} of it, {writer['peak_mb']:.0f} MB"
+        )
+    if "bare_receive_per_s" in result:
+        console.print(f"a bare paho-mqtt loop receives {result['bare_receive_per_s']:,} readings/s")
+    if "opcua" in result:
+        opcua = result["opcua"]
+        console.print(
+            f"OPC UA: {opcua['changes_per_s']:,} changes/s offered by {opcua['servers']} servers, "
+            f"{opcua['committed_per_s']:,} committed/s, lost {opcua['lost']}"
+        )
