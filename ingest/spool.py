@@ -38,6 +38,7 @@ class Spool:
         self._segment_bytes = segment_bytes
         self._max_bytes = max_bytes
         self._number = 0
+        self._begun: int | None = None
         self._file: int | None = None
         self._written = 0
         self._pending: list[bytes] = []
@@ -136,14 +137,18 @@ class Spool:
 
     def _next_segment(self) -> None:
         self._close_segment()
-        # Later than every segment there is, and later than the clock of any that was there: a position in
-        # the historian must never be ahead of new data, even where somebody has emptied the spool.
-        self._number = max(max(segment_numbers(self._directory), default=0) + 1, time.time_ns() // 1000)
-        path = segment_path(self._directory, self._number)
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
+        if self._begun is None:
+            # Later than every segment there is, and later than the clock of any that was there: a position in
+            # the historian must never be ahead of new data, even where somebody has emptied the spool.
+            self._begun = max(max(segment_numbers(self._directory), default=0) + 1, time.time_ns() // 1000)
+        # On a full disk there is often room for a name and none for a byte. The empty segment stays and is tried
+        # again; it tells the writer that the one before is finished and may be deleted, which makes room.
+        path = segment_path(self._directory, self._begun)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o640)
+        self._number, self._written = self._begun, 0
         os.write(self._file, HEADER)
-        self._written = len(HEADER)
         self._sync_directory()
+        self._written, self._begun = len(HEADER), None
 
     def _abandon_segment(self) -> None:
         if self._file is None:

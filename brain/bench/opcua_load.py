@@ -5,6 +5,7 @@ asyncua's server costs several times what the collector does for a change, so on
 
 import asyncio
 import json
+import logging
 import sys
 import time
 from argparse import ArgumentParser
@@ -56,6 +57,7 @@ async def serve(url: str, first: int, machines: int, rate: float) -> None:
                 await server.write_attribute_value(nodes[changes % len(nodes)], value)
                 changes += 1
             await asyncio.sleep(_TICK_S)
+        await lines.get()
         sys.stdout.write(json.dumps({"changes": changes}) + "\n")
         sys.stdout.flush()
         await lines.get()
@@ -69,6 +71,7 @@ def main() -> None:
     parser.add_argument("--machines", type=int, required=True)
     parser.add_argument("--rate", type=float, required=True)
     given = parser.parse_args()
+    logging.disable(logging.WARNING)  # asyncua's server warns of being without security
     asyncio.run(serve(given.url, given.first, given.machines, given.rate))
 
 

@@ -25,7 +25,7 @@ def ingest(
     only: Annotated[str, typer.Option(help="parts to run, separated by commas; else all")] = "",
     as_json: Json = False,
 ) -> None:
-    """From publish to commit: rate, backlog, latency, CPU, memory, disk. Example: `brain bench ingest --only fast,paced`"""
+    """From publish to commit: rate, backlog, latency, CPU, memory. Example: `brain bench ingest --only fast,paced`"""
     from brain.bench.ingest import PARTS, Order, bench_ingest
     from brain.settings import load_settings
 
@@ -34,7 +34,7 @@ def ingest(
         raise typer.BadParameter(f"{', '.join(unknown)}: parts are {', '.join(PARTS)}", param_hint="--only")
     settings = load_settings()
     configure_logs(settings.log_level, "bench")
-    console = Console(soft_wrap=True)
+    console = Console(soft_wrap=True, width=max(Console().width, 110))
     result = run_body(bench_ingest(settings, Order(chosen, seconds, machines, rate), console.print))
     _show(console, result)
     if as_json:
