@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types acceptance screenshots lock system-packages clean
+.PHONY: help install demo test lint types faults acceptance screenshots lock system-packages clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,9 @@ lint: install  ## ruff and the import contracts
 
 types: install  ## mypy, strict
 	$(BIN)/mypy
+
+faults: install system-packages  ## what is killed, cut, filled and stopped loses and doubles nothing (the long form)
+	BRAIN_FAULTS=long $(BIN)/python -m pytest tests/faults -s $(ARGS)
 
 acceptance: install  ## only the tests that run the product as a user does
 	$(BIN)/python -m pytest tests/acceptance $(ARGS)

@@ -55,8 +55,13 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, max_size: int = 8, patience_s: float = 0.0) -> "AsyncIterator[Database]":
+    async def open(
+        cls, url: str, max_size: int = 8, patience_s: float = 0.0, statement_s: float = 120.0
+    ) -> "AsyncIterator[Database]":
         """Connect, waiting up to ``patience_s`` for a server that is away, and disconnect on the way out.
+
+        statement_s: how long a statement may take; a connection whose other end is gone without a word is
+        noticed by it.
 
         Raises ``OSError`` or ``asyncpg.PostgresError`` where the server does not answer.
         """
@@ -64,7 +69,7 @@ class Database:
         while True:
             try:
                 pool = await asyncpg.create_pool(
-                    url, min_size=1, max_size=max_size, init=_set_codecs, timeout=20, command_timeout=120
+                    url, min_size=1, max_size=max_size, init=_set_codecs, timeout=20, command_timeout=statement_s
                 )
                 async with pool.acquire() as connection:
                     edition = await detect_edition(connection)

@@ -56,7 +56,7 @@ async def bench_ingest(settings: Settings, order: Order, say: Callable[[str], No
     # Beside what is configured, not in it: spool, broker and embedded database of a benchmark are thrown away.
     with tempfile.TemporaryDirectory(prefix="brain-bench-") as scratch:
         directory = Path(scratch)
-        directory.chmod(0o755)
+        directory.chmod(0o755)  # noqa: ASYNC240
         say(f"registering {order.machines:,} machines ...")
         async with BenchServer.open(settings, directory, order.machines) as server:
             result["versions"] = await _versions(server.url)

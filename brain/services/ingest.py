@@ -14,13 +14,14 @@ from ingest import RollupRefresher, Writer
 log = structlog.get_logger()
 
 _UPKEEP_S = 3600.0
+_STATEMENT_S = 30.0
 
 
 async def ingest(settings: Settings, database_url: str, worker: Worker) -> None:
     """Write this worker's share of what the spool holds into the historian until told to stop."""
     settings.spool_dir.mkdir(parents=True, exist_ok=True)
     told = until_told_to_stop()
-    async with Database.open(database_url, max_size=4, patience_s=3600) as database:
+    async with Database.open(database_url, max_size=4, patience_s=3600, statement_s=_STATEMENT_S) as database:
         async with database.connection() as connection:
             tenant_id = await ensure_tenant(connection, settings.tenant, settings.tenant)
         writer = Writer(database, settings.spool_dir, tenant_id=tenant_id, worker=worker.number, workers=worker.count)

@@ -20,6 +20,9 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from brain.embedded_broker import EmbeddedBroker
 from plant import Batch, MachineEntry, Rejected, SignalDirectory, to_datetime
+from tests.cable import Cable
+
+__all__ = ["Cable"]
 
 SITE = "works"
 SIGNALS = ("current_u", "winding_temperature", "running")
@@ -189,55 +192,6 @@ def message(time_ms: int, **values: float | bool | None) -> bytes:
 
 NOW_US = time.time_ns() // 1000
 NOW_MS = NOW_US // 1000
-
-
-class Cable:
-    """A TCP connection that can be cut, between a client and a server."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self._server: asyncio.Server | None = None
-        self._pipes: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.port = 0
-        self.silent = False
-
-    @classmethod
-    @asynccontextmanager
-    async def to(cls, host: str, port: int) -> "AsyncIterator[Cable]":
-        """A cable to ``host:port``, on a free local port."""
-        cable = cls(host, port)
-        cable._server = await asyncio.start_server(cable._connect, "127.0.0.1", 0)
-        cable.port = cable._server.sockets[0].getsockname()[1]
-        try:
-            yield cable
-        finally:
-            cable._server.close()
-            cable.cut()
-
-    def cut(self) -> None:
-        """Break every connection; new ones may be made."""
-        for task in self._tasks:
-            task.cancel()
-        for pipe in self._pipes:
-            pipe.transport.abort()
-        self._pipes.clear()
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(*self._target)
-        self._pipes |= {writer, far_writer}
-        for source, target in ((reader, far_writer), (far_reader, writer)):
-            task = asyncio.create_task(self._pump(source, target))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await source.read(65_536):
-                if not self.silent:  # a silent cable swallows: nobody is told that the other end is gone
-                    target.write(data)
-                    await target.drain()
-        target.close()
 
 
 # ---------------------------------------------------------------------- OPC UA

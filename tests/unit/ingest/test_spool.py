@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -178,3 +179,16 @@ async def test_status_counts_what_is_behind_the_position(tmp_path: Path):
         await spool.put(Batch.of_lists([1, 2], [1, 1], [1.0, 1.0], [0, 0]))
         await spool.put(Batch.of_lists([3], [1], [1.0], [0]), [Rejected("s", "a", "r", "d", b"", 0)])
     assert spool_status(tmp_path, {}).waiting_readings == 3
+
+
+async def test_a_clock_that_jumps_changes_no_order(tmp_path: Path, monkeypatch):
+    """The host's clock is set back and ahead; what came first is still read first, and nothing is hidden."""
+    hour = 3_600_000_000_000
+    real = time.time_ns
+    for number, shift in enumerate((0, -5 * hour, 7 * hour, -30 * hour)):
+        monkeypatch.setattr("ingest.spool.time.time_ns", lambda shift=shift: real() + shift)
+        async with Spool.open(tmp_path, "a", segment_bytes=100) as spool:
+            for step in range(4):
+                await spool.put(Batch.of_lists([number * 4 + step], [1], [1.0], [0]))
+    records = LaneReader(lane_directory(tmp_path, "a"), Place(0, 0)).take(1000)
+    assert concatenate([record.batch for record in records]).times.tolist() == list(range(16))
