@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brain.commands import accounts, bench, records, services, whole
+from brain.commands import accounts, bench, health, records, services, whole
 from brain.failure import Failure
 
 app = typer.Typer(
@@ -40,6 +40,7 @@ for command in (
     services.migrate,
     records.replay,
     records.kpi,
+    health.doctor,
 ):
     app.command()(command)
 app.add_typer(accounts.user_app, name="user")

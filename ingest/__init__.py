@@ -5,9 +5,20 @@ disk. The :class:`Writer`, in a process of its own, brings the spool into the hi
 """
 
 from ingest.checks import CheckedSink
+from ingest.inspection import LaneReport, inspect_spool
 from ingest.refresher import RollupRefresher
 from ingest.spool import Spool, SpoolLocked
 from ingest.status import SpoolStatus, spool_status
 from ingest.writer import Writer
 
-__all__ = ["CheckedSink", "RollupRefresher", "Spool", "SpoolLocked", "SpoolStatus", "Writer", "spool_status"]
+__all__ = [
+    "CheckedSink",
+    "LaneReport",
+    "RollupRefresher",
+    "Spool",
+    "SpoolLocked",
+    "SpoolStatus",
+    "Writer",
+    "inspect_spool",
+    "spool_status",
+]

@@ -28,6 +28,7 @@ class LaneReader:
         self._directory = directory
         self.place = place
         self.torn = 0
+        self._foreign = -1
         self._buffer = b""
         self._buffer_at = 0
         self._buffer_segment = -1
@@ -57,6 +58,8 @@ class LaneReader:
 
     def _next(self) -> Record | None:
         while True:
+            if self.place.byte_offset == 0 and self._is_foreign():
+                return None
             record = self._record_here()
             if record is None:
                 following = [number for number in segment_numbers(self._directory) if number > self.place.segment]
@@ -104,6 +107,26 @@ class LaneReader:
                 self._buffer = file.read(wanted)
         except FileNotFoundError:
             self._buffer = b""
+
+    def _is_foreign(self) -> bool:
+        """Whether our segment was written by another version: then nothing is skipped, a person must look."""
+        try:
+            with segment_path(self._directory, self.place.segment).open("rb") as file:
+                header = file.read(len(HEADER))
+        except FileNotFoundError:
+            return False
+        if HEADER.startswith(header):
+            return False
+        if self._foreign != self.place.segment:
+            self._foreign = self.place.segment
+            log.error(
+                "spool_segment_foreign",
+                directory=str(self._directory),
+                segment=self.place.segment,
+                begins=header.hex(),
+                what_to_do="write it with the version it came from, or move it away",
+            )
+        return True
 
     def _note_torn_tail(self) -> None:
         try:

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -293,11 +293,19 @@ async def rig(small_spool: tuple[Path, bool], request: pytest.FixtureRequest) ->
             await product.start("collect", environment={"BRAIN_MQTT": json.dumps([source])})
             await collecting(product, 1)
             rig = Rig(product, database, database_cable, broker_cable, mounted)
+            request.config.stash[_OUTCOMES] = rig.outcomes
             yield rig
-            _print(rig.outcomes, request.config.get_terminal_writer().line)
 
 
-def _print(outcomes: list[Outcome], line: Callable[[str], None]) -> None:
+_OUTCOMES = pytest.StashKey[list[Outcome]]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """A line a fault, whatever else is shown."""
+    outcomes = config.stash.get(_OUTCOMES, [])
+    line = terminalreporter.write_line
+    if not outcomes:
+        return
     line("")
     line(f"{'fault':<58} {'sent':>8} {'stored':>8} {'lost':>5} {'doubled':>7} {'quarantined':>11} {'recovery s':>10}")
     for outcome in outcomes:

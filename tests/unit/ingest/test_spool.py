@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import Spool, SpoolLocked, spool_status
+from historian import Position
+from ingest import Spool, SpoolLocked, inspect_spool, spool_status
 from ingest.reader import LaneReader, Place
 from ingest.records import HEADER, CorruptRecord, encode_readings, encode_rejected, record_at
 from ingest.segments import lane_directory, segment_numbers, segment_path
@@ -192,3 +193,31 @@ async def test_a_clock_that_jumps_changes_no_order(tmp_path: Path, monkeypatch):
                 await spool.put(Batch.of_lists([number * 4 + step], [1], [1.0], [0]))
     records = LaneReader(lane_directory(tmp_path, "a"), Place(0, 0)).take(1000)
     assert concatenate([record.batch for record in records]).times.tolist() == list(range(16))
+
+
+async def test_a_segment_of_another_version_is_not_skipped(tmp_path: Path):
+    async with Spool.open(tmp_path, "a", segment_bytes=1) as spool:
+        for number in range(3):
+            await spool.put(Batch.of_lists([number], [1], [1.0], [0]))
+    directory = lane_directory(tmp_path, "a")
+    first, second, _ = segment_numbers(directory)
+    path = segment_path(directory, second)
+    path.write_bytes(b"IBSPOOL\x02" + path.read_bytes()[8:])
+    records = LaneReader(directory, Place(0, 0)).take(10)
+    assert [record.segment for record in records] == [first]
+    (report,) = inspect_spool(tmp_path, {})
+    assert (report.foreign, report.readings) == ((second,), 2)
+
+
+async def test_inspection_counts_what_waits_and_what_is_torn(tmp_path: Path):
+    async with Spool.open(tmp_path, "a", segment_bytes=150) as spool:
+        for number in range(10):
+            await spool.put(Batch.of_lists([number] * 3, [1, 2, 3], [1.0] * 3, [0] * 3))
+    directory = lane_directory(tmp_path, "a")
+    numbers = segment_numbers(directory)
+    path = segment_path(directory, numbers[0])
+    path.write_bytes(path.read_bytes()[:-1])
+    read = LaneReader(directory, Place(0, 0)).take(10)
+    (report,) = inspect_spool(tmp_path, {"a": Position(read[3].segment, read[3].end)})
+    assert (report.segments, report.readings, report.torn) == (len(numbers), 27, (numbers[0],))
+    assert report.waiting_readings == 27 - 12
