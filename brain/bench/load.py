@@ -141,7 +141,7 @@ class _Gateway:
         self.packets = packets
         self.sent = self.acknowledged = 0
         self.next = 0
-        self.round_at = 0
+        self.measured_at = 0
         self._mid = 1
         self._out = memoryview(b"")
         self._rest = 0
@@ -228,12 +228,11 @@ def generate(url: str, machines: int, connections: int, shape: str, rate: float,
             if due <= 0 or not running:
                 continue
             now_ms = time.time_ns() // 1_000_000
-            if gateway.next == 0:
-                # A machine measures anew only at a new time: the key of a reading is (signal, time).
-                if now_ms <= gateway.round_at + samples:
-                    continue
-                gateway.round_at = now_ms
-            given = gateway.give(due, max(now_ms, gateway.round_at), 1, random)
+            # A machine measures anew only at a new time: the key of a reading is (signal, time).
+            if gateway.next == 0 and now_ms < gateway.measured_at + samples:
+                continue
+            gateway.measured_at = max(now_ms, gateway.measured_at)
+            given = gateway.give(due, gateway.measured_at, 1, random)
             due, gave = due - given, gave + given
         if rate:
             time.sleep(_REST_S)
