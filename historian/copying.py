@@ -5,30 +5,31 @@ from dataclasses import dataclass
 
 import asyncpg
 import numpy as np
+from numpy.typing import NDArray
 
 from historian.database import Connection
 from plant import Batch
 
-# Microseconds between 1970-01-01 and PostgreSQL's epoch, 2000-01-01.
-_POSTGRES_EPOCH = 946_684_800_000_000
+POSTGRES_EPOCH_US = 946_684_800_000_000
+"""Microseconds between 1970-01-01 and PostgreSQL's epoch, 2000-01-01."""
 
 _SIGNATURE = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = b"\xff\xff"
 
-# One tuple in COPY's binary format, big-endian: field count, then length and value of each field.
-_TUPLE = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("time_length", ">i4"),
-        ("time", ">i8"),
-        ("signal_length", ">i4"),
-        ("signal", ">i4"),
-        ("value_length", ">i4"),
-        ("value", ">f8"),
-        ("quality_length", ">i4"),
-        ("quality", ">i2"),
-    ]
-)
+
+def tuple_of(**fields: str) -> np.dtype[np.void]:
+    """A row in COPY's binary format, big-endian: field count, then length and value of each field, none of them null.
+
+    fields: name -> numpy type, in the order of the columns
+    Source: PostgreSQL documentation, COPY, "Binary Format".
+    """
+    parts: list[tuple[str, str]] = [("fields", ">i2")]
+    for name, kind in fields.items():
+        parts += [(f"{name}_length", ">i4"), (name, kind)]
+    return np.dtype(parts)
+
+
+_READING = tuple_of(time=">i8", signal=">i4", value=">f8", quality=">i2")
 _CHUNK = 1 << 20
 _LARGEST = np.iinfo(np.int64).max
 
@@ -42,14 +43,11 @@ MERGE = "insert into reading select * from reading_stage on conflict do nothing"
 
 
 def encode_copy(batch: Batch) -> bytes:
-    """The batch as rows of PostgreSQL's binary COPY format: time, signal_id, value, quality.
-
-    Source: PostgreSQL documentation, COPY, "Binary Format".
-    """
-    tuples = np.empty(len(batch), _TUPLE)
+    """The batch as rows of PostgreSQL's binary COPY format: time, signal_id, value, quality."""
+    tuples = np.empty(len(batch), _READING)
     tuples["fields"] = 4
     tuples["time_length"] = 8
-    tuples["time"] = batch.times - _POSTGRES_EPOCH
+    tuples["time"] = batch.times - POSTGRES_EPOCH_US
     tuples["signal_length"] = 4
     tuples["signal"] = batch.signal_ids
     tuples["value_length"] = 8
@@ -132,3 +130,21 @@ async def binary_copy(connection: Connection, table: str, rows: bytes) -> None:
         yield _TRAILER
 
     await connection.copy_to_table(table, source=chunks(), format="binary")
+
+
+async def copy_out(connection: Connection, statement: str, row: np.dtype[np.void]) -> NDArray[np.void]:
+    """The rows of a statement as an array, ten times as fast as rows made into objects.
+
+    The statement's columns must be those of ``row``, in order and without nulls; it takes no parameters.
+    """
+    parts: list[bytes] = []
+
+    async def take(data: bytes) -> None:
+        parts.append(data)
+
+    await connection.copy_from_query(statement, output=take, format="binary")
+    data = b"".join(parts)
+    body = memoryview(data)[len(_SIGNATURE) : len(data) - len(_TRAILER)]
+    if len(body) % row.itemsize:
+        raise ValueError(f"rows of {row.itemsize} bytes expected, {len(body)} bytes came: {statement.split()[:8]}")
+    return np.frombuffer(body, row)

@@ -6,7 +6,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from historian.copying import binary_copy
+from historian.copying import POSTGRES_EPOCH_US, binary_copy
 from historian.database import Connection
 from plant import Batch, to_datetime
 
@@ -49,8 +49,6 @@ where signal.machine_id = $1 and noted.times[signal.id % 64 + 1] > '-infinity'
 """
 
 _NEVER = np.iinfo(np.int64).min
-# Microseconds between 1970-01-01 and PostgreSQL's epoch, 2000-01-01.
-_POSTGRES_EPOCH = 946_684_800_000_000
 
 
 def _array_of(dtype: str) -> np.dtype[np.void]:
@@ -176,7 +174,7 @@ class LatestKeeper:
         times = self._times.reshape(-1, BLOCK)[blocks]
         # PostgreSQL's -infinity is the smallest number as well.
         columns = {
-            "times": np.where(times == _NEVER, _NEVER, times - _POSTGRES_EPOCH),
+            "times": np.where(times == _NEVER, _NEVER, times - POSTGRES_EPOCH_US),
             "readings": self._values.reshape(-1, BLOCK)[blocks],
             "qualities": self._qualities.reshape(-1, BLOCK)[blocks],
         }

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from historian.copying import POSTGRES_EPOCH_US, copy_out, tuple_of
 from historian.database import Connection
 from plant import MICROSECONDS, Batch, to_microseconds
 
@@ -15,20 +16,15 @@ Width = Literal["1min", "1h"]
 
 _EPOCH_US = "(extract(epoch from {column}) * 1000000)::bigint"
 
-# Raw readings of some signals in a range (unique index reading_key).
-READINGS = f"""
-select {_EPOCH_US.format(column="time")} as time, signal_id, value, quality
-from reading where signal_id = any($1::int[]) and time >= $2 and time < $3 order by time
+# Raw readings in a range: of some signals (unique index reading_key), or of all (BRIN reading_time).
+READINGS = """
+select time, signal_id, coalesce(value, 'NaN') as value, quality
+from reading where {chosen} time >= '{start}' and time < '{end}'
 """
-# Raw readings of all signals in a short, recent range (BRIN reading_time).
-READINGS_ALL = f"""
-select {_EPOCH_US.format(column="time")} as time, signal_id, value, quality
-from reading where time >= $1 and time < $2 order by time
-"""
-# Roll-ups of some signals in a range (unique index of the roll-up).
-ROLLUP = f"""
-select {_EPOCH_US.format(column="bucket")} as bucket, signal_id, average, minimum, maximum, count, last
-from {{table}} where signal_id = any($1::int[]) and bucket >= $2 and bucket < $3 order by bucket
+# Roll-ups in a range: of some signals (the roll-up's unique index), or of all (BRIN reading_1min_time).
+ROLLUP = """
+select bucket, signal_id, average, minimum, maximum, count, last
+from {table} where {chosen} bucket >= '{start}' and bucket < '{end}'
 """
 # One signal's trend for the tenant at work (views, unique indexes below them).
 TREND_RAW = f"""
@@ -39,6 +35,10 @@ TREND_ROLLUP = f"""
 select {_EPOCH_US.format(column="bucket")} as time, average, minimum, maximum, 0::int2 as quality
 from {{view}} where signal_id = $1 and bucket >= $2 and bucket < $3 order by bucket
 """
+
+# Rows as COPY hands them out (historian.copying).
+_READING = tuple_of(time=">i8", signal=">i4", value=">f8", quality=">i2")
+_ROLLUP = tuple_of(bucket=">i8", signal=">i4", average=">f8", minimum=">f8", maximum=">f8", count=">i4", last=">f8")
 
 _RAW_SPAN = timedelta(hours=2)
 _MINUTE_SPAN = timedelta(days=14)
@@ -89,36 +89,48 @@ async def read_readings(
     connection: Connection, signal_ids: Sequence[int] | None, start: datetime, end: datetime
 ) -> Batch:
     """Readings with start <= time < end, by time; of all signals where ``signal_ids`` is None."""
-    if signal_ids is None:
-        rows = await connection.fetch(READINGS_ALL, start, end)
-    else:
-        rows = await connection.fetch(READINGS, list(signal_ids), start, end)
-    if not rows:
-        return Batch.empty()
-    times, signals, values, qualities = zip(*rows, strict=True)
+    statement = READINGS.format(chosen=_chosen(signal_ids), start=_literal(start), end=_literal(end))
+    rows = await copy_out(connection, statement, _READING)
+    rows = rows[np.argsort(rows["time"], kind="stable")]
     return Batch(
-        np.asarray(times, np.int64),
-        np.asarray(signals, np.int32),
-        np.asarray(values, np.float64),
-        np.asarray(qualities, np.int16),
+        rows["time"].astype(np.int64) + POSTGRES_EPOCH_US,
+        rows["signal"].astype(np.int32),
+        rows["value"].astype(np.float64),
+        rows["quality"].astype(np.int16),
     )
 
 
 async def read_rollup(
-    connection: Connection, signal_ids: Sequence[int], start: datetime, end: datetime, width: Width
+    connection: Connection, signal_ids: Sequence[int] | None, start: datetime, end: datetime, width: Width
 ) -> Rollup:
-    """Roll-ups whose bucket begins in [start, end)."""
-    rows = await connection.fetch(ROLLUP.format(table=f"reading_{width}"), list(signal_ids), start, end)
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 7
-    return Rollup(
-        np.asarray(columns[0], np.int64),
-        np.asarray(columns[1], np.int32),
-        np.asarray(columns[2], np.float64),
-        np.asarray(columns[3], np.float64),
-        np.asarray(columns[4], np.float64),
-        np.asarray(columns[5], np.int32),
-        np.asarray(columns[6], np.float64),
+    """Roll-ups whose bucket begins in [start, end); of all signals where ``signal_ids`` is None."""
+    statement = ROLLUP.format(
+        table=f"reading_{width}", chosen=_chosen(signal_ids), start=_literal(start), end=_literal(end)
     )
+    rows = await copy_out(connection, statement, _ROLLUP)
+    rows = rows[np.argsort(rows["bucket"], kind="stable")]
+    return Rollup(
+        rows["bucket"].astype(np.int64) + POSTGRES_EPOCH_US,
+        rows["signal"].astype(np.int32),
+        rows["average"].astype(np.float64),
+        rows["minimum"].astype(np.float64),
+        rows["maximum"].astype(np.float64),
+        rows["count"].astype(np.int32),
+        rows["last"].astype(np.float64),
+    )
+
+
+def _chosen(signal_ids: Sequence[int] | None) -> str:
+    """A condition on the signal, empty for all; COPY takes no parameters, so the numbers are written out."""
+    if signal_ids is None:
+        return ""
+    return f"signal_id = any('{{{','.join(str(int(signal)) for signal in signal_ids)}}}'::int[]) and"
+
+
+def _literal(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment!r} has no time zone")
+    return moment.isoformat()
 
 
 async def read_trend(connection: Connection, signal_id: int, start: datetime, end: datetime, points: int) -> Trend:
