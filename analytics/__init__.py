@@ -6,6 +6,7 @@ findings, health and risk) and :class:`OperationService` (states and stops).
 
 from analytics.kpi import DEFINITIONS, KpiDefinition, KpiGroup, KpiValue, compute_kpis
 from analytics.operations import OperationService
+from analytics.plant import LivePlant
 from analytics.service import ConditionService
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "KpiDefinition",
     "KpiGroup",
     "KpiValue",
+    "LivePlant",
     "OperationService",
     "compute_kpis",
 ]

@@ -4,7 +4,9 @@ The thin part: it loads windows, calls the pure functions, and writes what they 
 """
 
 import asyncio
+import heapq
 import math
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +20,7 @@ from analytics.condition import Judgement, judge_machine
 from analytics.diagnosis import Verdict
 from analytics.indicators import Array, indicators, thermal_capacity
 from analytics.limits import LimitWatch
-from analytics.window import SignalIndex, Window, pivot_readings, pivot_rollup
+from analytics.window import LiveReadings, SignalIndex, Window, pivot_rollup
 from historian import (
     Condition,
     Connection,
@@ -33,7 +35,6 @@ from historian import (
     open_finding,
     open_findings,
     raise_alarm,
-    read_readings,
     read_rollup,
     store_conditions,
     store_model,
@@ -43,28 +44,44 @@ from plant import MICROSECONDS, Fault, fault_library, template_library, to_datet
 
 log = structlog.get_logger()
 
-_SECONDS = 75
 _MINUTES = 360
+# Signals from which on all are read instead of naming them.
+_MANY = 5000
+_ROWS_AT_ONCE = 2_000_000
 _MINUTE_US = 60 * MICROSECONDS
 _REORDER_US = 3 * MICROSECONDS
 _UPDATE_US = 15 * MICROSECONDS
 _LEARN_EVERY_US = 60 * MICROSECONDS
+_LOOK_AGAIN_US = 1800 * MICROSECONDS
+# How long learning may hold up judging.
+_LEARN_S = 2.0
+# Machines judged at every tick whatever it takes, and what share of a core the others may cost.
+_ALWAYS = 200
+_SHARE = 0.1
 _LATE_MINUTES = 4
 
 
 class MachineJudge:
     """Judges all machines of one template that has expectations."""
 
-    def __init__(self, template_key: str, machines: Sequence[Machine]) -> None:
+    def __init__(self, template_key: str, machines: Sequence[Machine], live: LiveReadings) -> None:
+        """live: the newest seconds of all machines, these among them"""
+        self._live = live
         self._template = template_library()[template_key]
         self._index = SignalIndex.of(machines)
         self._faults = fault_library()
         self._models: dict[int, tuple[int, BehaviourModel]] = {}
         self._cases: dict[int, Case] = {machine.id: Case() for machine in machines}
         self._updated: dict[int, int] = {}
-        self._minutes: Array | None = None
+        shape = (len(machines), len(self._index.keys), _MINUTES)
+        self._minutes = np.full(shape, np.nan, np.float32)  # half the memory, and finer than any sensor
         self._minutes_start = 0
-        self._learn_after = 0
+        # When it is worth looking whether a machine has enough to learn from, soonest first.
+        self._look_at = [(0, row) for row in range(len(machines))]
+        self._next_row = 0
+        self._judged_at = [0] * len(machines)
+        self._behind = False
+        self._ticked_at = 0
         self._watches = {
             machine.id: {
                 resolved.limit.key: (resolved, LimitWatch(resolved))
@@ -88,73 +105,121 @@ class MachineJudge:
                 self._watches[machine_id][limit_key][1].restore(worst)
 
     async def learn_missing(self, connection: Connection, now: int) -> None:
-        """Learn what is normal for machines that have seen enough, and anew once the baseline is whole."""
-        if now < self._learn_after:
-            return
-        self._learn_after = now + _LEARN_EVERY_US
+        """Learn what is normal for machines that have seen enough, and anew once the baseline is whole.
+
+        Machines are looked at when they are due, as many as fit into a moment: others want to be judged.
+        """
+        began = time.monotonic()
+        while self._look_at and self._look_at[0][0] <= now and time.monotonic() - began < _LEARN_S:
+            _, row = heapq.heappop(self._look_at)
+            again_at = await self._learn_one(connection, row, now)
+            if again_at is not None:
+                heapq.heappush(self._look_at, (again_at, row))
+
+    async def _learn_one(self, connection: Connection, row: int, now: int) -> int | None:
+        """When to look at a machine again [us]; None once its baseline is whole."""
+        machine = self._index.machines[row]
         behaviour = self._template.behaviour
         width = timedelta(seconds=behaviour.sampling_s)
+        known = self._models.get(machine.id)
+        if known is not None and known[1].samples >= behaviour.baseline_samples:
+            return None
+        span = await minutes_span(connection, list(machine.signal_ids.values()))
+        if span is None:
+            return now + _LEARN_EVERY_US
+        start, last = span
+        samples = min(int((last - start) / width) + 1, behaviour.baseline_samples)
+        wanted = behaviour.minimum_samples if known is None else behaviour.baseline_samples
+        if samples < wanted:
+            # Half of what is missing: it may come from a back-fill, all at once.
+            missing_us = (wanted - samples) * behaviour.sampling_s * MICROSECONDS // 2
+            return now + min(max(_LEARN_EVERY_US, int(missing_us)), _LOOK_AGAIN_US)
+        end = start + samples * width
+        rollup = await read_rollup(connection, list(machine.signal_ids.values()), start, end, "1min")
+        index = SignalIndex.of([machine])
+        values = pivot_rollup(rollup, index, _us(start), _MINUTE_US, samples)[0]
+        signals = {key: values[column] for column, key in enumerate(index.keys)}
         slow = [signal.key for signal in self._template.signals if signal.speed == "slow"]
-        for row, machine in enumerate(self._index.machines):
-            known = self._models.get(machine.id)
-            if known is not None and known[1].samples >= behaviour.baseline_samples:
-                continue
-            span = await minutes_span(connection, list(machine.signal_ids.values()))
-            if span is None:
-                continue
-            start, last = span
-            samples = min(int((last - start) / width) + 1, behaviour.baseline_samples)
-            enough = samples >= behaviour.minimum_samples
-            if not enough or (known is not None and samples < behaviour.baseline_samples):
-                continue
-            end = start + samples * width
-            rollup = await read_rollup(connection, list(machine.signal_ids.values()), start, end, "1min")
-            index = SignalIndex.of([machine])
-            values = pivot_rollup(rollup, index, _us(start), _MINUTE_US, samples)[0]
-            signals = {key: values[column] for column, key in enumerate(index.keys)}
-            model = await asyncio.to_thread(
-                _learn, self._template.key, machine, signals, slow, behaviour.minimum_samples
-            )
-            if model is None:
-                continue
-            version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
-            self._models[machine.id] = (version, model)
-            log.info("model_learned", machine=machine.code, row=row, version=version, samples=samples)
+        model = await asyncio.to_thread(_learn, self._template.key, machine, signals, slow, behaviour.minimum_samples)
+        if model is None:
+            return now + _LEARN_EVERY_US
+        version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
+        self._models[machine.id] = (version, model)
+        log.info("model_learned", machine=machine.code, row=row, version=version, samples=samples)
+        return None if samples >= behaviour.baseline_samples else now + _LEARN_EVERY_US
 
     async def tick(self, connection: Connection, now: int) -> None:
-        """Judge everything that has sent something in the last minute."""
-        start = (now // MICROSECONDS - _SECONDS + 1) * MICROSECONDS
-        batch = await read_readings(
-            connection, None, to_datetime(start), to_datetime(start + (_SECONDS + 1) * MICROSECONDS)
-        )
-        window = pivot_readings(batch, self._index, start, MICROSECONDS, _SECONDS + 1)
+        """Judge what has sent something in the last minute: everything, or as many as there is time for.
+
+        Those with an open finding or alarm come first, the others in turn. Small plants are judged whole.
+        """
+        window = await self._live.refresh(connection, now)
         await self._load_minutes(connection, now)
         newest = window.newest_us()
+        budget_s = _SHARE * max(0.0, (now - self._ticked_at) / MICROSECONDS)
+        self._ticked_at = now
+        began = time.monotonic()
         judged = []
-        for row, machine in enumerate(self._index.machines):
-            if newest[row] < 0:
-                continue
-            version, model = self._models.get(machine.id, (None, None))
-            minutes = self._minutes_of(row)
-            seconds = window.of_machine(self._index, row)
-            # The grid ends at each machine's own newest second: what has not come yet is not missing.
-            length = int((newest[row] - start) // MICROSECONDS) + 1
-            seconds = {key: values[:length] for key, values in seconds.items()}
-            judgement = await asyncio.to_thread(
-                judge_machine,
-                self._template,
-                machine.nameplate,
-                model,
-                self._faults,
-                minutes,
-                seconds,
-                window.bad_share(self._index, row),
-            )
-            time = int(newest[row])
-            await self._follow_case(connection, machine, judgement, time, version)
-            await self._watch(connection, machine, window, row, time, judgement, minutes)
-            judged.append(_condition(machine, judgement, time, version))
+        for number, row in enumerate(self._turn()):
+            if number >= _ALWAYS and time.monotonic() - began > budget_s:
+                break
+            machine = self._index.machines[row]
+            place = self._live.rows[machine.id]
+            self._judged_at[row] = now
+            self._next_row = (row + 1) % len(self._index.machines)
+            if newest[place] >= 0:
+                judged.append(await self._judge(connection, row, window, place, int(newest[place])))
         await store_conditions(connection, judged)
+        self._note_pace(now)
+
+    def _turn(self) -> list[int]:
+        """Rows in the order in which they should be judged."""
+        total = len(self._index.machines)
+        rows = [*range(self._next_row, total), *range(self._next_row)]
+        if total <= _ALWAYS:
+            return rows
+        urgent = {
+            row
+            for row, machine in enumerate(self._index.machines)
+            if self._cases[machine.id].open or any(watch.active for _, watch in self._watches[machine.id].values())
+        }
+        # The turn goes on where it stopped; who is urgent is judged out of turn as well.
+        return [*sorted(urgent), *(row for row in rows if row not in urgent)]
+
+    def _note_pace(self, now: int) -> None:
+        """Say once when a round takes so long that seconds leave the window unseen."""
+        oldest = min((at for at in self._judged_at if at), default=now)
+        behind = now - oldest > (LiveReadings.SECONDS - 10) * MICROSECONDS
+        if behind and not self._behind:
+            log.warning(
+                "judging_behind",
+                template=self._template.key,
+                machines=len(self._index.machines),
+                round_s=round((now - oldest) / MICROSECONDS),
+            )
+        self._behind = behind
+
+    async def _judge(self, connection: Connection, row: int, window: Window, place: int, newest: int) -> Condition:
+        machine = self._index.machines[row]
+        version, model = self._models.get(machine.id, (None, None))
+        minutes = self._minutes_of(row)
+        seconds = window.of_machine(self._live.index, place)
+        # The grid ends at each machine's own newest second: what has not come yet is not missing.
+        length = int((newest - window.start_us) // MICROSECONDS) + 1
+        seconds = {key: values[:length] for key, values in seconds.items()}
+        judgement = await asyncio.to_thread(
+            judge_machine,
+            self._template,
+            machine.nameplate,
+            model,
+            self._faults,
+            minutes,
+            seconds,
+            window.bad_share(self._live.index, place),
+        )
+        await self._follow_case(connection, machine, judgement, newest, version)
+        await self._watch(connection, machine, window, place, newest, judgement, minutes)
+        return _condition(machine, judgement, newest, version)
 
     async def _follow_case(
         self, connection: Connection, machine: Machine, judgement: Judgement, time: int, version: int | None
@@ -216,7 +281,9 @@ class MachineJudge:
             return
         self._watched_until[machine.id] = until
         seconds = {
-            key: values for key, values in window.of_machine(self._index, row).items() if key not in judgement.suspects
+            key: values
+            for key, values in window.of_machine(self._live.index, row).items()
+            if key not in judgement.suspects
         }
         found = indicators(self._template.key, machine.nameplate, seconds)
         if all(key in minutes for key in ("current_u", "current_v", "current_w")):
@@ -253,28 +320,33 @@ class MachineJudge:
     async def _load_minutes(self, connection: Connection, now: int) -> None:
         """The last hours minute by minute; only the newest minutes are read again."""
         start = (now // _MINUTE_US - _MINUTES) * _MINUTE_US
-        if self._minutes is not None and start == self._minutes_start:
+        if start == self._minutes_start:
             return
-        shape = (len(self._index.machines), len(self._index.keys), _MINUTES)
-        fresh = np.full(shape, np.nan)
-        read_from = start
-        if self._minutes is not None:
-            shift = (start - self._minutes_start) // _MINUTE_US
-            if shift < _MINUTES:
-                fresh[..., : _MINUTES - shift] = self._minutes[..., shift:]
-                read_from = start + (_MINUTES - shift - _LATE_MINUTES) * _MINUTE_US
+        shift = (start - self._minutes_start) // _MINUTE_US
+        fresh = np.full_like(self._minutes, np.nan)
+        since = start
+        if 0 < shift < _MINUTES:
+            fresh[..., : _MINUTES - shift] = self._minutes[..., shift:]
+            since = start + max(0, _MINUTES - shift - _LATE_MINUTES) * _MINUTE_US
+        end = start + _MINUTES * _MINUTE_US
         signals = [signal for machine in self._index.machines for signal in machine.signal_ids.values()]
-        rollup = await read_rollup(
-            connection, signals, to_datetime(read_from), to_datetime(start + _MINUTES * _MINUTE_US), "1min"
-        )
-        newer = pivot_rollup(rollup, self._index, start, _MINUTE_US, _MINUTES)
-        self._minutes = np.where(np.isfinite(newer), newer, fresh)
-        self._minutes_start = start
+        # All hours of all machines at once would be more than memory should hold.
+        step = max(1, _ROWS_AT_ONCE // len(signals)) * _MINUTE_US
+        for first in range(since, end, step):
+            rollup = await read_rollup(
+                connection,
+                None if len(signals) > _MANY else signals,
+                to_datetime(first),
+                to_datetime(min(first + step, end)),
+                "1min",
+            )
+            known, rows, columns = self._index.places(rollup.signal_ids)
+            fresh[rows, columns, (rollup.buckets[known] - start) // _MINUTE_US] = rollup.averages[known]
+        self._minutes, self._minutes_start = fresh, start
 
     def _minutes_of(self, row: int) -> dict[str, Array]:
-        assert self._minutes is not None
         machine = self._index.machines[row]
-        values = self._minutes[row]
+        values = self._minutes[row].astype(np.float64)
         # The last minute is rolled up a little later: it belongs to the seconds.
         known = np.flatnonzero(np.isfinite(values).any(axis=0))
         length = int(known[-1]) + 1 if len(known) else 0

@@ -1,27 +1,28 @@
 """The service that follows what machines do: states, stops and their ends."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from analytics.indicators import indicators
+from analytics.indicators import Array, indicators
 from analytics.operation import GAP_US, MINUTE_US, Interval, count_standstills, state_intervals
+from analytics.plant import LivePlant
 from analytics.repetition import repeat
 from analytics.states import StateCode, classify_states
-from analytics.window import SignalIndex, pivot_readings, pivot_rollup
+from analytics.window import SignalIndex, pivot_rollup
 from historian import (
     Connection,
     Database,
     Machine,
     StateRow,
     end_downtime,
+    extend_states,
     load_current_states,
-    load_machines,
     load_planned_stops,
     minutes_span,
     open_downtime,
-    read_readings,
     read_rollup,
     replace_states,
     set_states,
@@ -29,24 +30,34 @@ from historian import (
 from plant import MICROSECONDS, template_library, to_datetime, to_microseconds
 
 _LIVE_S = 15
-_MACHINES_US = 10 * MICROSECONDS
 _MOST_MINUTES = 1440
+# Machines followed one by one at every tick; more are followed together.
+_ONE_BY_ONE = 50
+# A minute is rolled up a minute after it is over, and a little.
+_ROLLED_UP_US = 75 * MICROSECONDS
+_MOST_AT_ONCE = 10
 
 
 class OperationService:
     """States of all machines.
 
-    clock: wall time in microseconds since the epoch; tick_s: seconds between two looks
+    plant: the machines and their newest seconds; clock: wall time in microseconds since the epoch
+    tick_s: seconds between two looks
     """
 
-    def __init__(self, database: Database, clock: Callable[[], int], tick_s: float = 3.0) -> None:
+    def __init__(self, database: Database, plant: LivePlant, clock: Callable[[], int], tick_s: float = 3.0) -> None:
         self._database = database
+        self._plant = plant
         self._clock = clock
         self._tick_s = tick_s
-        self._machines: list[Machine] = []
         self._base: dict[int, Interval] = {}
         self._shown: dict[int, tuple[str, int]] = {}
-        self._look_after = 0
+        self._known = -1
+        self._alike: list[_Alike] = []
+        # Machines whose minutes up to those that all share have been taken in one by one.
+        self._caught_up: set[int] = set()
+        self._next = 0
+        self._reached = 0
 
     async def run(self) -> None:
         """Follow until cancelled; a database that is away is tried again."""
@@ -55,29 +66,67 @@ class OperationService:
         )
 
     def _forget(self) -> None:
-        self._machines, self._base, self._look_after = [], {}, 0
+        self._base, self._known = {}, -1
 
     async def tick(self, connection: Connection) -> None:
         """Follow everything once: whole minutes into intervals, the newest seconds into the state of now."""
+        edition = await self._plant.look(connection)
         now = self._clock()
-        if now >= self._look_after:
-            await self._look_for_machines(connection)
-            self._look_after = now + _MACHINES_US
-        for machine in self._machines:
+        if edition != self._known:
+            await self._take_up(connection)
+            self._known = edition
+        machines = self._plant.machines
+        if len(machines) > _ONE_BY_ONE:
+            await self._follow_all(connection, now)
+        for _ in range(min(_ONE_BY_ONE, len(machines))):
+            # In turn also where all are followed at once: what was late, or back-filled, is found here.
+            machine = machines[self._next % len(machines)]
+            self._next += 1
             while await self._follow_minutes(connection, machine):
                 pass
+            self._caught_up.add(machine.id)
         await self._show_now(connection, now)
 
-    async def _look_for_machines(self, connection: Connection) -> None:
-        self._machines = await load_machines(connection)
+    async def _take_up(self, connection: Connection) -> None:
+        self._alike = _Alike.groups(self._plant.machines)
+        self._caught_up.clear()
         known = await load_current_states(connection)
-        for machine in self._machines:
+        for machine in self._plant.machines:
             if machine.id in self._base or machine.id not in known:
                 continue
             row = known[machine.id]
             # What a standstill counts as is decided anew; underneath it is a standstill.
             state = "stopped" if row.state in ("down", "maintenance") else row.state
             self._base[machine.id] = Interval(to_microseconds(row.started_at), to_microseconds(row.ended_at), state)
+
+    async def _follow_all(self, connection: Connection, now: int) -> None:
+        """Take the minutes in that have been rolled up since the last look, of all machines at once."""
+        until = (now - _ROLLED_UP_US) // MINUTE_US * MINUTE_US
+        since = max(self._reached, until - _MOST_AT_ONCE * MINUTE_US)
+        if until <= since:
+            return
+        rollup = await read_rollup(connection, None, to_datetime(since), to_datetime(until), "1min")
+        self._reached = until
+        index = self._plant.live.index
+        values = pivot_rollup(rollup, index, since, MINUTE_US, (until - since) // MINUTE_US)
+        going_on = []
+        for alike in self._alike:
+            for row, codes in zip(alike.rows, alike.codes(values, index), strict=True):
+                machine = self._plant.machines[row]
+                if machine.id not in self._caught_up:
+                    continue
+                before = self._base.get(machine.id)
+                minutes = [(since + number * MINUTE_US, int(code)) for number, code in enumerate(codes)]
+                intervals = state_intervals(minutes, before)
+                if not intervals or intervals[-1] == before:
+                    continue
+                newest = intervals[-1]
+                if before is not None and newest.start == before.start and newest.state != "stopped":
+                    going_on.append((machine.id, to_datetime(newest.start), to_datetime(newest.end)))
+                else:
+                    await self._store(connection, machine, intervals)
+                self._base[machine.id] = newest
+        await extend_states(connection, going_on)
 
     async def _follow_minutes(self, connection: Connection, machine: Machine) -> bool:
         """Take a day of new minutes in; whether there may be more."""
@@ -127,28 +176,27 @@ class OperationService:
 
     async def _show_now(self, connection: Connection, now: int) -> None:
         """The state of this moment, from the newest readings; off-line where there are none."""
-        start = (now // MICROSECONDS - _LIVE_S) * MICROSECONDS
-        horizon = timedelta(seconds=_LIVE_S + 5)
-        batch = await read_readings(connection, None, to_datetime(start), to_datetime(start) + horizon)
-        index = SignalIndex.of(self._machines)
-        window = pivot_readings(batch, index, start, MICROSECONDS, _LIVE_S + 5)
+        window = await self._plant.live.refresh(connection, now)
+        first = max(0, (now - window.start_us) // MICROSECONDS - _LIVE_S)
         changed = []
-        for row, machine in enumerate(self._machines):
-            signals = window.of_machine(index, row)
-            known = _codes(machine, signals)
-            known = known[known != StateCode.UNKNOWN]
-            base = self._base.get(machine.id)
-            if len(known):
-                state = StateCode(int(known[-1])).name.lower()
-            elif base is not None and now - base.end <= GAP_US:
-                state = base.state  # sends once a minute: the last minute still holds
-            else:
-                state = "off_line"
-            since = self._since(machine, state, base, now)
-            state = self._counted(machine, state, since, now)
-            if self._shown.get(machine.id) != (state, since):
-                self._shown[machine.id] = (state, since)
-                changed.append((machine.id, machine.tenant_id, state, to_datetime(since)))
+        for alike in self._alike:
+            codes = alike.codes(window.values[:, :, first:], self._plant.live.index)
+            known = codes != StateCode.UNKNOWN
+            newest = codes.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
+            for place, row in enumerate(alike.rows):
+                machine = self._plant.machines[row]
+                base = self._base.get(machine.id)
+                if known[place].any():
+                    state = StateCode(int(codes[place, newest[place]])).name.lower()
+                elif base is not None and now - base.end <= GAP_US:
+                    state = base.state  # sends once a minute: the last minute still holds
+                else:
+                    state = "off_line"
+                since = self._since(machine, state, base, now)
+                state = self._counted(machine, state, since, now)
+                if self._shown.get(machine.id) != (state, since):
+                    self._shown[machine.id] = (state, since)
+                    changed.append((machine.id, machine.tenant_id, state, to_datetime(since)))
         if changed:
             await set_states(connection, changed)
 
@@ -169,8 +217,33 @@ class OperationService:
         return "down" if state == "stopped" and now - since > allowed else state
 
 
-def _codes(
-    machine: Machine, signals: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float64]]]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int8]]:
+def _codes(machine: Machine, signals: dict[str, Array]) -> NDArray[np.int8]:
     found = indicators(machine.template, machine.nameplate, signals)
     return classify_states(template_library()[machine.template], machine.nameplate, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Alike:
+    """Machines of one template and one nameplate: their states follow from their signals by the same numbers.
+
+    rows: where they are among all machines
+    """
+
+    machine: Machine
+    rows: list[int]
+
+    @classmethod
+    def groups(cls, machines: Sequence[Machine]) -> "list[_Alike]":
+        """All machines, those that are alike together."""
+        found: dict[tuple[object, ...], _Alike] = {}
+        for row, machine in enumerate(machines):
+            key = (machine.template, tuple(sorted(machine.nameplate.items())), tuple(machine.signal_ids))
+            found.setdefault(key, cls(machine, [])).rows.append(row)
+        return list(found.values())
+
+    def codes(self, values: Array, index: SignalIndex) -> NDArray[np.int8]:
+        """State codes (machines of the group, steps) from values (all machines, signals, steps)."""
+        signals = {
+            key: values[self.rows, column] for column, key in enumerate(index.keys) if key in self.machine.signal_ids
+        }
+        return _codes(self.machine, signals)

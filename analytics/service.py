@@ -1,29 +1,29 @@
-"""The running condition service: every few seconds all machines are judged on what has come in."""
+"""The running condition service: every few seconds machines are judged on what has come in."""
 
 from collections.abc import Callable
 
 from analytics.conditions import MachineJudge
 from analytics.departures import DepartureJudge
+from analytics.plant import LivePlant
 from analytics.repetition import repeat
-from historian import Connection, Database, Machine, load_machines
-from plant import MICROSECONDS, template_library
-
-_MACHINES_US = 10 * MICROSECONDS
+from historian import Connection, Database
+from plant import template_library
 
 
 class ConditionService:
     """Alarms, models, findings, health and risk of all machines.
 
-    clock: wall time in microseconds since the epoch; tick_s: seconds between two judgements
+    plant: the machines and their newest seconds; clock: wall time in microseconds since the epoch
+    tick_s: seconds between two judgements
     """
 
-    def __init__(self, database: Database, clock: Callable[[], int], tick_s: float = 3.0) -> None:
+    def __init__(self, database: Database, plant: LivePlant, clock: Callable[[], int], tick_s: float = 3.0) -> None:
         self._database = database
+        self._plant = plant
         self._clock = clock
         self._tick_s = tick_s
-        self._machines: list[Machine] = []
+        self._known = -1
         self._judges: list[MachineJudge | DepartureJudge] = []
-        self._look_after = 0
 
     async def run(self) -> None:
         """Judge until cancelled; a database that is away is tried again."""
@@ -32,27 +32,23 @@ class ConditionService:
         )
 
     def _forget(self) -> None:
-        self._judges, self._machines, self._look_after = [], [], 0
+        self._judges, self._known = [], -1
 
     async def tick(self, connection: Connection) -> None:
         """Judge everything once."""
-        now = self._clock()
-        if now >= self._look_after:
-            await self._look_for_machines(connection)
-            self._look_after = now + _MACHINES_US
+        edition = await self._plant.look(connection)
+        if edition != self._known:
+            await self._take_up(connection)
+            self._known = edition
         for judge in self._judges:
-            await judge.learn_missing(connection, now)
+            await judge.learn_missing(connection, self._clock())
             await judge.tick(connection, self._clock())
 
-    async def _look_for_machines(self, connection: Connection) -> None:
-        machines = await load_machines(connection)
-        if machines == self._machines:
-            return
-        self._machines = machines
+    async def _take_up(self, connection: Connection) -> None:
         self._judges = []
-        for key in sorted({machine.template for machine in machines}):
-            group = [machine for machine in machines if machine.template == key]
+        for key in sorted({machine.template for machine in self._plant.machines}):
+            group = [machine for machine in self._plant.machines if machine.template == key]
             expects = bool(template_library()[key].behaviour.expectations)
-            judge = MachineJudge(key, group) if expects else DepartureJudge(key, group)
+            judge = MachineJudge(key, group, self._plant.live) if expects else DepartureJudge(key, group)
             await judge.begin(connection)
             self._judges.append(judge)

@@ -1,5 +1,6 @@
 """Readings pivoted onto a grid of time: one array a machine and signal, NaN where nothing was measured."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.indicators import Array
-from historian import Machine, Rollup
-from plant import Batch, Quality
+from historian import Connection, Machine, Rollup, read_readings
+from plant import MICROSECONDS, Batch, Quality, to_datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +75,49 @@ class Window:
         return newest
 
 
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """(machines, signals, steps) each: newest value of a step, and how many readings were bad or seen at all."""
+
+    values: Array
+    bad: NDArray[np.int16]
+    seen: NDArray[np.int16]
+
+    @classmethod
+    def empty(cls, index: SignalIndex, steps: int) -> "_Grid":
+        shape = (len(index.machines), len(index.keys), steps)
+        return cls(np.full(shape, np.nan), np.zeros(shape, np.int16), np.zeros(shape, np.int16))
+
+    def take_over(self, older: "_Grid", shift: int, until: int) -> None:
+        """Steps before ``until`` from a grid that began ``shift`` steps earlier."""
+        self.values[..., :until] = older.values[..., shift : shift + until]
+        self.bad[..., :until] = older.bad[..., shift : shift + until]
+        self.seen[..., :until] = older.seen[..., shift : shift + until]
+
+    def add(self, batch: Batch, index: SignalIndex, start_us: int, step_us: int) -> None:
+        """Put readings in, by time; bad ones are counted and give no value."""
+        known, rows, columns = index.places(batch.signal_ids)
+        at = (batch.times[known] - start_us) // step_us
+        inside = (at >= 0) & (at < self.values.shape[2])
+        rows, columns, at = rows[inside], columns[inside], at[inside]
+        is_bad = batch.qualities[known][inside] == Quality.BAD
+        np.add.at(self.seen, (rows, columns, at), 1)
+        np.add.at(self.bad, (rows[is_bad], columns[is_bad], at[is_bad]), 1)
+        good = ~is_bad
+        self.values[rows[good], columns[good], at[good]] = batch.values[known][inside][good]
+
+    def window(self, start_us: int, step_us: int) -> Window:
+        """What the grid holds."""
+        return Window(
+            start_us, step_us, self.values, self.bad.sum(axis=2, dtype=np.int64), self.seen.sum(axis=2, dtype=np.int64)
+        )
+
+
 def pivot_readings(batch: Batch, index: SignalIndex, start_us: int, step_us: int, steps: int) -> Window:
     """Readings of [start, start + steps) on the grid; the newest of a step wins, bad ones are left out."""
-    shape = (len(index.machines), len(index.keys))
-    values = np.full((*shape, steps), np.nan)
-    bad, seen = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    known, rows, columns = index.places(batch.signal_ids)
-    at = (batch.times[known] - start_us) // step_us
-    inside = (at >= 0) & (at < steps)
-    rows, columns, at = rows[inside], columns[inside], at[inside]
-    is_bad = batch.qualities[known][inside] == Quality.BAD
-    np.add.at(seen, (rows, columns), 1)
-    np.add.at(bad, (rows[is_bad], columns[is_bad]), 1)
-    good = ~is_bad
-    values[rows[good], columns[good], at[good]] = batch.values[known][inside][good]
-    return Window(start_us, step_us, values, bad, seen)
+    grid = _Grid.empty(index, steps)
+    grid.add(batch, index, start_us, step_us)
+    return grid.window(start_us, step_us)
 
 
 def pivot_rollup(rollup: Rollup, index: SignalIndex, start_us: int, step_us: int, steps: int) -> Array:
@@ -99,3 +128,49 @@ def pivot_rollup(rollup: Rollup, index: SignalIndex, start_us: int, step_us: int
     inside = (at >= 0) & (at < steps)
     values[rows[inside], columns[inside], at[inside]] = rollup.averages[known][inside]
     return values
+
+
+class LiveReadings:
+    """The newest seconds of all machines, kept up to date with little reading.
+
+    Each refresh reads what is new and, again, the seconds before it in which something late may have come: all
+    of them where that is cheap, three at least.
+    """
+
+    SECONDS = 75
+    _LEAST_AGAIN_S = 3
+    _ROWS_AGAIN = 100_000
+    _FRESH_US = MICROSECONDS
+
+    def __init__(self, machines: Sequence[Machine]) -> None:
+        self.index = SignalIndex.of(machines)
+        self.rows = {machine.id: row for row, machine in enumerate(machines)}
+        self._grid = _Grid.empty(self.index, self.SECONDS + 1)
+        self._start = 0
+        self._rate = 0.0
+        self._lock = asyncio.Lock()
+        self._window = self._grid.window(0, MICROSECONDS)
+
+    async def refresh(self, connection: Connection, now: int) -> Window:
+        """The window that ends with ``now`` [us]; one that is a second old at most is handed out again."""
+        async with self._lock:
+            start = (now // MICROSECONDS - self.SECONDS + 1) * MICROSECONDS
+            if 0 <= start - self._start < self._FRESH_US:
+                return self._window
+            again_s = max(self._LEAST_AGAIN_S, int(self._ROWS_AGAIN / max(self._rate, 1.0)))
+            shift = (start - self._start) // MICROSECONDS
+            steps = self.SECONDS + 1
+            first = 0 if not 0 < shift < steps else max(0, steps - shift - again_s)
+            read_from = start + first * MICROSECONDS
+            batch = await read_readings(
+                connection, None, to_datetime(read_from), to_datetime(start + steps * MICROSECONDS)
+            )
+            self._rate = len(batch) / (steps - first)
+            # Made anew, not in place: somebody may still be looking at the window of before.
+            grid = _Grid.empty(self.index, steps)
+            if first:
+                grid.take_over(self._grid, shift, first)
+            grid.add(batch, self.index, start, MICROSECONDS)
+            self._grid, self._start = grid, start
+            self._window = grid.window(start, MICROSECONDS)
+            return self._window

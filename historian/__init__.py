@@ -48,6 +48,7 @@ from historian.models import StoredModel, first_reading, load_models, minutes_sp
 from historian.operation import (
     StateRow,
     end_downtime,
+    extend_states,
     load_current_states,
     load_planned_stops,
     open_downtime,
@@ -115,6 +116,7 @@ __all__ = [
     "end_downtime",
     "ensure_tenant",
     "export_rows",
+    "extend_states",
     "find_signal",
     "first_reading",
     "get_alarm",

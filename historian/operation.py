@@ -12,6 +12,12 @@ from machine_state order by machine_id, started_at desc
 """
 DELETE_FROM = "delete from machine_state where machine_id = $1 and started_at >= $2"
 INSERT = "insert into machine_state (machine_id, tenant_id, started_at, ended_at, state) values ($1, $2, $3, $4, $5)"
+# States that go on, many machines at once.
+EXTEND = """
+update machine_state set ended_at = entry.ended_at
+from unnest($1::int[], $2::timestamptz[], $3::timestamptz[]) as entry (machine_id, started_at, ended_at)
+where machine_state.machine_id = entry.machine_id and machine_state.started_at = entry.started_at
+"""
 SET_STATES = """
 insert into machine_condition (machine_id, tenant_id, state, state_since) values ($1, $2, $3, $4)
 on conflict (machine_id) do update set state = excluded.state, state_since = excluded.state_since
@@ -55,6 +61,12 @@ async def replace_states(connection: Connection, machine_id: int, tenant_id: int
         await connection.executemany(
             INSERT, [(machine_id, tenant_id, row.started_at, row.ended_at, row.state) for row in rows]
         )
+
+
+async def extend_states(connection: Connection, states: list[tuple[int, datetime, datetime]]) -> None:
+    """(machine, start, new end) of intervals that are known and go on."""
+    if states:
+        await connection.execute(EXTEND, *(list(column) for column in zip(*states, strict=True)))
 
 
 async def set_states(connection: Connection, states: list[tuple[int, int, str, datetime]]) -> None:

@@ -2,10 +2,10 @@
 
 from datetime import UTC, datetime
 
-from analytics import ConditionService, OperationService
+from analytics import ConditionService, LivePlant, OperationService
 from brain.services.lifetime import run_until_told, until_told_to_stop
 from brain.settings import Settings
-from historian import Database
+from historian import Database, PlantWatch
 from plant import to_microseconds
 
 
@@ -17,8 +17,11 @@ async def analyze(settings: Settings, database_url: str) -> None:  # noqa: ARG00
     """Judge what the historian holds until told to stop."""
     told = until_told_to_stop()
     async with Database.open(database_url, max_size=4, patience_s=3600) as database:
+        watch = PlantWatch(database)
+        plant = LivePlant(lambda: watch.revision)
         await run_until_told(
-            ConditionService(database, _clock).run(),
-            OperationService(database, _clock).run(),
+            watch.run(),
+            ConditionService(database, plant, _clock).run(),
+            OperationService(database, plant, _clock).run(),
             told=told,
         )
