@@ -286,7 +286,7 @@ class MachineJudge:
             if key not in judgement.suspects
         }
         found = indicators(self._template.key, machine.nameplate, seconds)
-        if all(key in minutes for key in ("current_u", "current_v", "current_w")):
+        if all(len(minutes.get(key, ())) for key in ("current_u", "current_v", "current_w")):
             mean = (minutes["current_u"] + minutes["current_v"] + minutes["current_w"]) / 3
             capacity = thermal_capacity(mean / float(machine.nameplate["rated_current"]), 60.0)[-1]
             found["thermal_capacity"] = np.full(window.values.shape[2], capacity)

@@ -193,7 +193,7 @@ class DepartureJudge:
         index = SignalIndex.of([machine])
         window = pivot_readings(batch, index, start_us, self._step_us, steps)
         columns = [index.keys.index(key) for key in self._signals]
-        values: Array = window.values[0, columns].T
+        values: Array = window.values[0, columns].T.astype(np.float64)
         return values
 
 

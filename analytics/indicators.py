@@ -67,6 +67,8 @@ def thermal_capacity(current_ratio: Array, step_s: float, tau_s: float = 1800.0,
     squares = (current_ratio / factor) ** 2
     keep = math.exp(-step_s / tau_s)
     theta = np.empty_like(squares)
+    if not squares.shape[-1]:
+        return theta
     state = np.nan_to_num(squares[..., 0])
     driven = state
     for index in range(squares.shape[-1]):

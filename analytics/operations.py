@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,15 +114,15 @@ class OperationService:
         for alike in self._alike:
             for row, codes in zip(alike.rows, alike.codes(values, index), strict=True):
                 machine = self._plant.machines[row]
-                if machine.id not in self._caught_up:
-                    continue
                 before = self._base.get(machine.id)
+                if before is None or machine.id not in self._caught_up:
+                    continue  # its past comes first
                 minutes = [(since + number * MINUTE_US, int(code)) for number, code in enumerate(codes)]
                 intervals = state_intervals(minutes, before)
                 if not intervals or intervals[-1] == before:
                     continue
                 newest = intervals[-1]
-                if before is not None and newest.start == before.start and newest.state != "stopped":
+                if newest.start == before.start and newest.state != "stopped":
                     going_on.append((machine.id, to_datetime(newest.start), to_datetime(newest.end)))
                 else:
                     await self._store(connection, machine, intervals)
@@ -241,9 +242,11 @@ class _Alike:
             found.setdefault(key, cls(machine, [])).rows.append(row)
         return list(found.values())
 
-    def codes(self, values: Array, index: SignalIndex) -> NDArray[np.int8]:
+    def codes(self, values: NDArray[np.floating[Any]], index: SignalIndex) -> NDArray[np.int8]:
         """State codes (machines of the group, steps) from values (all machines, signals, steps)."""
-        signals = {
-            key: values[self.rows, column] for column, key in enumerate(index.keys) if key in self.machine.signal_ids
+        signals: dict[str, Array] = {
+            key: values[self.rows, column].astype(np.float64)
+            for column, key in enumerate(index.keys)
+            if key in self.machine.signal_ids
         }
         return _codes(self.machine, signals)

@@ -42,6 +42,7 @@ async def test_same_as_reading_everything(large, events, steps):
     table = _Table()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "read_readings", table.read)
+        patch.setattr(LiveReadings, "_FRESH_TIMES", 0)
         live = LiveReadings(MACHINES)
         if large:
             patch.setattr(live, "_ROWS_AGAIN", 0)
@@ -73,6 +74,7 @@ async def test_same_as_reading_everything(large, events, steps):
 async def test_a_large_plant_reads_only_the_newest_seconds_again(monkeypatch):
     table = _Table()
     monkeypatch.setattr(module, "read_readings", table.read)
+    monkeypatch.setattr(LiveReadings, "_FRESH_TIMES", 0)
     live = LiveReadings(MACHINES)
     monkeypatch.setattr(live, "_ROWS_AGAIN", 0)
     for second in (0, 3, 6):
