@@ -13,10 +13,10 @@ log = structlog.get_logger()
 
 
 def remembered_workers(folder: Path, kind: str, source: str) -> list[int]:
-    """Numbers of the workers that have remembered something of a source (``<source>-<number>``), ascending."""
+    """Numbers of the workers that have remembered something of a source (``<source>@<number>``), ascending."""
     if not folder.is_dir():
         return []
-    pattern = re.compile(rf"{kind}-{re.escape(quote(source, safe=''))}-(\d+)\.json")
+    pattern = re.compile(rf"{kind}-{re.escape(quote(f'{source}@', safe=''))}(\d+)\.json")
     return sorted(int(match[1]) for path in folder.iterdir() if (match := pattern.fullmatch(path.name)))
 
 

@@ -23,6 +23,9 @@ set segment = excluded.segment, byte_offset = excluded.byte_offset,
 # Where a lane stands, held until the transaction ends: two writers on one lane take turns and see it.
 LOCKED_POSITION = "select segment, byte_offset from spool_position where lane = $1 for update"
 
+# A lane that nobody has moved yet: whoever comes second waits here for the first.
+BEGIN_LANE = "insert into spool_position (lane, segment, byte_offset) values ($1, 0, 0) on conflict do nothing"
+
 QUARANTINE = """
 insert into quarantine (tenant_id, received_at, source, address, reason, detail, raw)
 values ($1, $2, $3, $4, $5, $6, $7)
@@ -51,7 +54,10 @@ async def load_positions(connection: Connection) -> dict[str, Position]:
 async def locked_position(connection: Connection, lane: str) -> tuple[int, int]:
     """(segment, byte offset) of a lane, locked for this transaction; (0, 0) for a new one."""
     row = await connection.fetchrow(LOCKED_POSITION, lane)
-    return (row["segment"], row["byte_offset"]) if row is not None else (0, 0)
+    if row is None:
+        await connection.execute(BEGIN_LANE, lane)
+        row = await connection.fetchrow(LOCKED_POSITION, lane)
+    return row["segment"], row["byte_offset"]
 
 
 async def move_position(

@@ -186,9 +186,10 @@ class Writer:
                     try:
                         await self._commit(connection, portion)
                     except _Overtaken:
-                        if ahead is not None:
-                            await ahead
-                            ahead = None
+                        # What was read ahead may be of another lane: it must be read again.
+                        if ahead is not None and (skipped := await ahead) is not None:
+                            self._readers[skipped.lane].go_to(skipped.began)
+                        ahead = None
                         self._readers[portion.lane].go_to(await self._place_of(connection, portion.lane))
                         continue
                     self._latest.note(portion.batch)

@@ -63,5 +63,5 @@ def _of_worker(source: MqttSource, number: int, topics: tuple[str, ...]) -> Mqtt
     if number == 0:
         return source.model_copy(update={"topics": topics})
     return source.model_copy(
-        update={"name": f"{source.name}-{number}", "client_id": f"{source.client_id}-{number}", "topics": topics}
+        update={"name": f"{source.name}@{number}", "client_id": f"{source.client_id}-{number}", "topics": topics}
     )

@@ -206,3 +206,25 @@ async def test_killed_writer_and_killed_database_lose_and_double_nothing(tmp_pat
             writer.kill()
             await writer.wait()
         await asyncio.to_thread(server.stop)
+
+
+async def test_writers_that_share_the_lanes_store_everything_once(database: Database, tmp_path: Path) -> None:
+    """Each takes its lanes; where both take the same, because their number has changed, they take turns."""
+    await _tenant(database)
+    expected = set()
+    for lane in range(3):
+        async with Spool.open(tmp_path, f"lane-{lane}") as spool:
+            for part in range(20):
+                batch = _batch(1000 * lane + 10 * part, 10)
+                expected |= set(zip(batch.times.tolist(), batch.signal_ids.tolist(), strict=True))
+                await spool.put(batch)
+    alone = Writer(database, tmp_path, tenant_id=1, max_rows=50)
+    second = Writer(database, tmp_path, tenant_id=1, max_rows=30, worker=1, workers=2)
+    await asyncio.gather(alone.drain(), second.drain())
+    async with database.connection() as connection:
+        rows = await connection.fetch("select extract(epoch from time) * 1000000 as time, signal_id from reading")
+        latest = await read_latest(connection)
+    assert len(rows) == len(expected)
+    assert {(int(row["time"]), row["signal_id"]) for row in rows} == expected
+    newest = {signal: max(time for time, other in expected if other == signal) for _, signal in expected}
+    assert dict(zip(latest.signal_ids.tolist(), latest.times.tolist(), strict=True)) == newest

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from brain.services.workers import Worker, mqtt_share, opcua_share
 from collectors import MqttSource, OpcUaSource, remembered_workers
+from collectors.memory import Memory
 
 SOURCE = MqttSource(name="field", url="mqtt://127.0.0.1", client_id="brain", topics=("ib/v1/+/+/readings",))
 
@@ -23,14 +24,9 @@ def test_several_share_one_subscription_with_a_session_each() -> None:
 
 
 def test_sessions_of_workers_that_are_no_more_are_emptied_by_the_first(tmp_path: Path) -> None:
-    for name in (
-        "mqtt-field.json",
-        "mqtt-field-1.json",
-        "mqtt-field-4.json",
-        "mqtt-field-x.json",
-        "opcua-field-2.json",
-    ):
-        (tmp_path / f"{name}.json").write_text("{}")
+    for name in ("field", "field@1", "field@4", "field@x", "field-2", "afield@3"):
+        Memory(tmp_path, "mqtt", name).save({"topics": []})
+    Memory(tmp_path, "opcua", "field@5").save({})
     known = remembered_workers(tmp_path, "mqtt", "field")
     assert known == [1, 4]
     first = mqtt_share(SOURCE, Worker(0, 2), known)
