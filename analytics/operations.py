@@ -178,7 +178,8 @@ class OperationService:
     async def _show_now(self, connection: Connection, now: int) -> None:
         """The state of this moment, from the newest readings; off-line where there are none."""
         window = await self._plant.live.refresh(connection, now)
-        first = max(0, (now - window.start_us) // MICROSECONDS - _LIVE_S)
+        # Counted from the window's own end: on a large plant it may be some seconds old.
+        first = max(0, window.values.shape[2] - 1 - _LIVE_S)
         changed = []
         for alike in self._alike:
             codes = alike.codes(window.values[:, :, first:], self._plant.live.index)

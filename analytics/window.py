@@ -152,10 +152,11 @@ class LiveReadings:
     SECONDS = 75
     _LEAST_AGAIN_S = 3
     _ROWS_AGAIN = 100_000
-    # A window is handed out again for a second, and for longer where making it took long: so reading never
-    # takes more than a tenth of the time, however large the plant.
+    # A window is handed out again for a second, and for longer where making it took long: so reading takes a
+    # tenth of the time at most, however large the plant.
     _FRESH_US = MICROSECONDS
     _FRESH_TIMES = 10
+    _STALE_US = 8 * MICROSECONDS
 
     def __init__(self, machines: Sequence[Machine]) -> None:
         self.index = SignalIndex.of(machines)
@@ -172,7 +173,8 @@ class LiveReadings:
         """The window that ends with ``now`` [us]; one that is a second old at most is handed out again."""
         async with self._lock:
             start = (now // MICROSECONDS - self.SECONDS + 1) * MICROSECONDS
-            if 0 <= start - self._start < max(self._FRESH_US, self._FRESH_TIMES * self._took_us):
+            fresh_us = min(max(self._FRESH_US, self._FRESH_TIMES * self._took_us), self._STALE_US)
+            if 0 <= start - self._start < fresh_us:
                 return self._window
             began = time.monotonic()
             again_s = max(self._LEAST_AGAIN_S, int(self._ROWS_AGAIN / max(self._rate, 1.0)))
@@ -191,5 +193,6 @@ class LiveReadings:
             grid.add(batch, self.index, start, MICROSECONDS)
             self._grid, self._start = grid, start
             self._window = grid.window(start, MICROSECONDS)
-            self._took_us = (time.monotonic() - began) * MICROSECONDS
+            # What is read the first time, the whole window, says nothing of what comes after.
+            self._took_us = (time.monotonic() - began) * MICROSECONDS if first else 0.0
             return self._window

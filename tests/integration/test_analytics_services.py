@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analytics import ConditionService, LivePlant, OperationService
+from analytics.window import LiveReadings
 from historian import (
     READING,
     Database,
@@ -64,6 +65,22 @@ async def test_a_new_plant_is_followed_before_it_has_any_history(
         fleet = await list_fleet(connection)
     assert [row.state for row in fleet] == ["running"] * machines
     assert all(row.judged_at == to_datetime(NOW) and row.health is None for row in fleet)
+
+
+async def test_the_state_of_now_survives_a_window_that_is_old(database: Database, monkeypatch) -> None:
+    """On a large plant the newest seconds are read less often than the states are shown."""
+    tenant_id = await _filled(database, 3, 30)
+    monkeypatch.setattr(LiveReadings, "_STALE_US", 3600 * MICROSECONDS)
+    clock = NOW
+    plant = LivePlant(lambda: 1)
+    operation = OperationService(database, plant, lambda: clock)
+    async with database.connection() as connection:
+        await operation.tick(connection)
+        plant.live._took_us = 1e12
+        clock += 200 * MICROSECONDS
+        await operation.tick(connection)
+    async with database.tenant(tenant_id) as connection:
+        assert [row.state for row in await list_fleet(connection)] == ["running"] * 3
 
 
 async def test_states_of_many_machines_are_those_of_one(database: Database, tmp_path: Path) -> None:
