@@ -62,6 +62,7 @@ from historian.plants import Machine, ensure_tenant, load_directory, load_machin
 from historian.positions import Position, load_positions, locked_position, move_position, quarantine
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
+from historian.summaries import BlockSummaries
 from historian.work_orders import (
     NewWorkOrder,
     WorkOrder,
@@ -76,6 +77,7 @@ from historian.work_orders import (
 __all__ = [
     "READING",
     "AlarmRow",
+    "BlockSummaries",
     "Condition",
     "Connection",
     "Database",

@@ -14,7 +14,7 @@ from brain.bench.load import SHAPES
 from brain.bench.meter import Meter
 from brain.product import Product
 from brain.settings import Settings
-from historian import Database, load_positions
+from historian import Connection, Database, load_positions
 
 _POLL_S = 0.1
 _DRAIN_S = 180.0
@@ -219,10 +219,10 @@ async def _measure(database: Database, load: "Load", meter: Meter, stream: Strea
     )
 
 
-async def _latency(connection: object, began: float, ended: float) -> tuple[float | None, float | None]:
-    if await connection.fetchval("select current_setting('track_commit_timestamp')") != "on":  # type: ignore[attr-defined]
+async def _latency(connection: Connection, began: float, ended: float) -> tuple[float | None, float | None]:
+    if await connection.fetchval("select current_setting('track_commit_timestamp')") != "on":
         return None, None
-    found = await connection.fetchval(LATENCY, began, ended, timeout=600)  # type: ignore[attr-defined]
+    found = await connection.fetchval(LATENCY, began, ended, timeout=600)
     return (round(found[0], 4), round(found[1], 4)) if found else (None, None)
 
 

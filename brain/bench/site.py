@@ -11,6 +11,7 @@ import asyncpg
 
 from brain.bench.load import SITE, machine_code
 from brain.embedded_postgres import EmbeddedPostgres
+from brain.failure import Failure
 from brain.installation import install
 from brain.settings import Settings
 from plant import MachineSpec
@@ -33,7 +34,13 @@ class BenchServer:
         url = await asyncio.to_thread(embedded.start) if embedded else str(settings.database_url)
         server = cls(url, embedded.pid if embedded else None)
         try:
-            await server._run(f"create database {server._base}")
+            try:
+                await server._run(f"create database {server._base}")
+            except asyncpg.PostgresError as problem:
+                raise Failure(
+                    f"the benchmark needs a database of its own and may not make one ({problem}): "
+                    "name a server and role that may, or leave BRAIN_DATABASE_URL away"
+                ) from problem
             specs = [
                 MachineSpec(SITE, f"line-{number // 100}", machine_code(number), machine_code(number), "motor")
                 for number in range(machines)

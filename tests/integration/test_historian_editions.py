@@ -9,6 +9,7 @@ import pytest
 
 from historian import (
     READING,
+    BlockSummaries,
     Database,
     PartitionKeeper,
     drop_older_than,
@@ -68,6 +69,37 @@ async def test_migrating_again_and_from_two_starters_changes_nothing(edition_dat
         pytest.skip("the socket's path is the chroot's own")
     url = f"postgresql://postgres@/{name}?host={host}"
     assert await asyncio.gather(migrate(url), migrate(url)) == [[], []]
+
+
+async def test_newest_seconds_are_found_without_reading_the_day(edition_database: Database) -> None:
+    """What was added since the last vacuum is known to the block ranges as soon as they are summarized."""
+    _, signal = await _plant(edition_database, "t")
+    midnight = NOW.replace(hour=0, minute=0, second=0)
+    times = to_microseconds(midnight) + np.arange(300_000) * 100_000
+    ids = (np.arange(300_000) % 16 + signal).astype(np.int32)
+    batch = Batch(times, ids, np.zeros(300_000), np.zeros(300_000, np.int16))
+    async with edition_database.connection() as connection:
+        await PartitionKeeper().ensure(connection, READING, int(times.min()), int(times.max()))
+        async with connection.transaction():
+            await store_readings(connection, batch)
+        await connection.execute("set enable_seqscan = off")
+
+        async def blocks() -> int:
+            newest = to_datetime(int(times.max()))
+            rows = await connection.fetch(
+                "explain (analyze, buffers, timing off, format json) "
+                "select * from reading where time >= $1 and time < $2",
+                newest - timedelta(seconds=5),
+                newest + timedelta(seconds=1),
+            )
+            plan = rows[0][0][0]["Plan"]
+            return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+        before = await blocks()
+        summaries = BlockSummaries()
+        assert await summaries.keep_up(connection) >= 1
+        assert await blocks() < before / 4
+        assert await summaries.keep_up(connection) == 0
 
 
 async def test_another_tenant_sees_nothing(edition_database: Database) -> None:
