@@ -7,12 +7,15 @@ import asyncio
 import heapq
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from analytics.behaviour import BehaviourModel, learn
 from analytics.case import Case
@@ -58,7 +61,21 @@ _LEARN_S = 2.0
 # Machines judged at every tick whatever it takes, and what share of a core the others may cost.
 _ALWAYS = 200
 _SHARE = 0.1
+_LONGEST_S = 2.0
 _LATE_MINUTES = 4
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Rows that are judged one after the other, over many ticks, and the one whose turn it is."""
+
+    rows: list[int] = field(default_factory=list)
+    next_row: int = 0
+
+    def from_here(self) -> list[int]:
+        """All rows in order, beginning with the one whose turn it is."""
+        first = bisect_left(self.rows, self.next_row)
+        return [*self.rows[first:], *self.rows[:first]]
 
 
 class MachineJudge:
@@ -78,7 +95,7 @@ class MachineJudge:
         self._minutes_start = 0
         # When it is worth looking whether a machine has enough to learn from, soonest first.
         self._look_at = [(0, row) for row in range(len(machines))]
-        self._next_row = 0
+        self._urgent, self._others = _Turn(), _Turn()
         self._judged_at = [0] * len(machines)
         self._behind = False
         self._ticked_at = 0
@@ -155,36 +172,52 @@ class MachineJudge:
         """
         window = await self._live.refresh(connection, now)
         await self._load_minutes(connection, now)
-        newest = window.newest_us()
-        budget_s = _SHARE * max(0.0, (now - self._ticked_at) / MICROSECONDS)
+        budget_s = min(_SHARE * max(0.0, (now - self._ticked_at) / MICROSECONDS), _LONGEST_S)
         self._ticked_at = now
-        began = time.monotonic()
-        judged = []
-        for number, row in enumerate(self._turn()):
-            if number >= _ALWAYS and time.monotonic() - began > budget_s:
-                break
-            machine = self._index.machines[row]
-            place = self._live.rows[machine.id]
-            self._judged_at[row] = now
-            self._next_row = (row + 1) % len(self._index.machines)
-            if newest[place] >= 0:
-                judged.append(await self._judge(connection, row, window, place, int(newest[place])))
+        newest = window.newest_us()
+        judged: list[Condition] = []
+        for turn, part in self._turns():
+            judged += await self._judge_some(connection, window, newest, now, turn, part * budget_s)
         await store_conditions(connection, judged)
         self._note_pace(now)
 
-    def _turn(self) -> list[int]:
-        """Rows in the order in which they should be judged."""
-        total = len(self._index.machines)
-        rows = [*range(self._next_row, total), *range(self._next_row)]
-        if total <= _ALWAYS:
-            return rows
+    def _turns(self) -> list[tuple[_Turn, float]]:
+        """Who is to be judged, and with which part of the time: the urgent ones first, then the others."""
+        rows = range(len(self._index.machines))
+        if len(rows) <= _ALWAYS:
+            self._others.rows = list(rows)
+            return [(self._others, 1.0)]
         urgent = {
             row
-            for row, machine in enumerate(self._index.machines)
-            if self._cases[machine.id].open or any(watch.active for _, watch in self._watches[machine.id].values())
+            for row in rows
+            if self._cases[self._index.machines[row].id].open
+            or any(watch.active for _, watch in self._watches[self._index.machines[row].id].values())
         }
-        # The turn goes on where it stopped; who is urgent is judged out of turn as well.
-        return [*sorted(urgent), *(row for row in rows if row not in urgent)]
+        self._urgent.rows = sorted(urgent)
+        self._others.rows = [row for row in rows if row not in urgent]
+        return [(self._urgent, 0.5), (self._others, 0.5)]
+
+    async def _judge_some(
+        self,
+        connection: Connection,
+        window: Window,
+        newest: NDArray[np.int64],
+        now: int,
+        turn: _Turn,
+        budget_s: float,
+    ) -> list[Condition]:
+        """Judge on in a turn, at least a number that is always judged, until the time is up or all have been."""
+        began = time.monotonic()
+        judged = []
+        for number, row in enumerate(turn.from_here()):
+            if number >= _ALWAYS and time.monotonic() - began > budget_s:
+                break
+            place = self._live.rows[self._index.machines[row].id]
+            self._judged_at[row] = now
+            turn.next_row = row + 1
+            if newest[place] >= 0:
+                judged.append(await self._judge(connection, row, window, place, int(newest[place])))
+        return judged
 
     def _note_pace(self, now: int) -> None:
         """Say once when a round takes so long that seconds leave the window unseen."""
