@@ -28,6 +28,7 @@ from plant.units import UNITS, Unit, unit
 
 __all__ = [
     "MICROSECONDS",
+    "RAW_BYTES",
     "UNITS",
     "Batch",
     "Behaviour",
@@ -38,7 +39,6 @@ __all__ = [
     "MachineSpec",
     "Nameplate",
     "Origins",
-    "RAW_BYTES",
     "Quality",
     "Rejected",
     "ResolvedLimit",
