@@ -5,8 +5,10 @@ import faulthandler
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 from typing import Any
+
+_AGAIN_S = 1.0
 
 
 def until_told_to_stop() -> asyncio.Event:
@@ -46,9 +48,21 @@ async def run_until_told(*bodies: Coroutine[Any, Any, None], told: asyncio.Event
     try:
         await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in [waiting, *tasks]:
-            task.cancel()
+        await _cancelled([waiting, *tasks])
         results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
             raise result
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not enough: a library that is cleaning up a broken connection may answer a cancellation with an
+    error of its own, and who retries after errors would then go on for ever.
+    """
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_AGAIN_S)
