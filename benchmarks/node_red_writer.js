@@ -68,6 +68,7 @@ function flush() {
 module.exports = {
   ready: pool.query(SIGNALS).then((found) => {
     for (const row of found.rows) ids.set(`ib/v1/${row.site}/${row.code}/readings/${row.key}`, row.id);
+    console.log("writer ready");
   }),
   add(topic, content) {
     for (const key in content.values) {

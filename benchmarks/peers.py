@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,16 +19,15 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
-import psutil
 from rich.console import Console
 from rich.table import Table
 
 from brain.bench.flow import Load, Stream, run_stream
+from brain.bench.meter import Meter
 from brain.bench.site import BenchServer
 from brain.embedded_broker import EmbeddedBroker, free_port
 from brain.settings import Settings, load_settings
@@ -66,14 +66,27 @@ INSERTED = "select coalesce(sum(n_tup_ins), 0)::bigint from pg_stat_user_tables 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a contestant did; CPU of the whole machine, load generator and broker included."""
+    """How a contestant did.
+
+    cpu_s_per_million: of load generator, broker, contestant and database, measured alike for all
+    lost: sent and acknowledged, but not in the table after everything has settled
+    """
 
     name: str
     committed_per_s: int
     cpu_s_per_million: float
     sent: int
     stored: int
+    lost: int
     durability: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A peer that has subscribed: its process, and where its output goes."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
 
 
 async def main() -> None:
@@ -87,6 +100,11 @@ async def main() -> None:
     console = Console(width=140)
     settings = load_settings()
     results: list[Result] = []
+    skipped: dict[str, str] = {}
+    # Ended from outside, it still ends what it started and removes its files.
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     with tempfile.TemporaryDirectory(prefix="brain-peers-") as scratch:
         directory = Path(scratch)
         directory.chmod(0o755)  # noqa: ASYNC240
@@ -95,16 +113,20 @@ async def main() -> None:
             results.append(await ours(settings, server, directory, given))
             console.print("script ...")
             results.append(await peer("script", "script", server, directory, given))
-            modules = installed(given.cache, console)
-            for mode in ("unnest", "copy") if modules else ():
+            missing = await asyncio.to_thread(installed, given.cache, console)
+            for mode in ("unnest", "copy"):
+                if missing:
+                    skipped[f"node_red_{mode}"] = missing
+                    continue
                 console.print(f"Node-RED, {mode} ...")
                 results.append(await peer(f"node_red_{mode}", mode, server, directory, given))
-    show(console, results)
+    show(console, results, skipped)
     if given.json:
         first, *others = results
         best = max(others, key=lambda result: result.committed_per_s)
         summary = {
             **{result.name: asdict(result) for result in results},
+            **{name: {"skipped": why} for name, why in skipped.items()},
             "best_peer": best.name,
             "ratio_to_best_peer": round(first.committed_per_s / best.committed_per_s, 2),
             "ratio_to_script": round(first.committed_per_s / results[1].committed_per_s, 2),
@@ -126,6 +148,7 @@ async def ours(settings: Settings, server: BenchServer, directory: Path, given: 
             flow.cpu_s_per_million_total,
             flow.sent,
             flow.stored,
+            flow.lost,
             "acknowledged to the broker when on disk; each reading in the table once",
         )
 
@@ -140,63 +163,86 @@ async def peer(name: str, mode: str, server: BenchServer, directory: Path, given
             try:
                 await prepare_ahead(connection)
                 starting = (
-                    script(broker_url, url) if mode == "script" else node_red(mode, broker_url, url, directory, given)
+                    script(broker_url, url, directory)
+                    if mode == "script"
+                    else node_red(mode, broker_url, url, directory, given)
                 )
-                async with starting:
-                    return await measured(name, connection, broker_url, given)
+                async with starting as started:
+                    load = Load(broker_url, given.machines, "message", 0.0, "load")
+                    # The same trees as those of `ours`: what else this machine does is nobody's cost.
+                    meter = Meter(
+                        {
+                            "load": lambda: load.pid,
+                            "broker": lambda: broker.pid,
+                            name: lambda: started.process.pid,
+                            "database": lambda: server.pid,
+                        }
+                    )
+                    return await measured(name, connection, load, meter, started, given)
             finally:
                 await connection.close()
     finally:
         await asyncio.to_thread(broker.stop)
 
 
-async def measured(name: str, connection: asyncpg.Connection, broker_url: str, given: argparse.Namespace) -> Result:
+async def measured(
+    name: str, connection: asyncpg.Connection, load: Load, meter: Meter, started: Started, given: argparse.Namespace
+) -> Result:
     """Load it as it can bear, and count."""
-    load = Load(broker_url, given.machines, "message", 0.0, "load")
     try:
         marks: list[tuple[float, int, float]] = []
+        seen = 0
         began = time.monotonic()
         while (now := time.monotonic()) < began + _WARM_UP_S + given.seconds:
             done = await connection.fetchval(INSERTED)
             load.allow(done + _WINDOW)
-            if now > began + _WARM_UP_S:
-                marks.append((now, done, machine_cpu_s()))
+            # Rates are taken between changes that the statistics showed, they come about once a second.
+            if now > began + _WARM_UP_S and done != seen:
+                marks.append((now, done, sum(meter.cpu_s().values())))
+            seen = done
             await asyncio.sleep(0.1)
         sent = await asyncio.to_thread(load.finish)
     finally:
         load.kill()
+    if len(marks) < 2:
+        raise RuntimeError(f"{name} wrote nothing in {given.seconds:g} s; its log ends with:\n{ending(started.log)}")
     stored, changed_at = -1, time.monotonic()
     while time.monotonic() < changed_at + 5 and stored < sent and time.monotonic() < began + given.seconds + _DRAIN_S:
         count = await connection.fetchval("select count(*) from reading", timeout=600)
         if count != stored:
             stored, changed_at = count, time.monotonic()
         await asyncio.sleep(0.5)
-    # Between the first and the last change that the statistics showed.
-    steps = [mark for before, mark in pairwise(marks) if mark[1] != before[1]] or marks
-    (first_at, first, cpu_before), (last_at, last, cpu_after) = steps[0], steps[-1]
+    if started.process.poll() is not None:
+        raise RuntimeError(f"{name} ended while it was measured; its log ends with:\n{ending(started.log)}")
+    (first_at, first, cpu_before), (last_at, last, cpu_after) = marks[0], marks[-1]
     rows = max(1, last - first)
+    durability = "acknowledged on receipt: what is in memory at a crash, or when a batch fails, is lost"
+    if failed := started.log.read_text(errors="replace").count("batch lost"):
+        durability += f" ({failed} batches failed here)"
     return Result(
         name,
-        round(rows / max(last_at - first_at, 0.1)),
+        round(rows / (last_at - first_at)),
         round((cpu_after - cpu_before) / rows * 1e6, 2),
         sent,
         stored,
-        "acknowledged on receipt: what is in memory at a crash, or when a batch fails, is lost",
+        max(0, sent - stored),
+        durability,
     )
 
 
 @asynccontextmanager
-async def script(broker_url: str, database_url: str) -> AsyncIterator[None]:
+async def script(broker_url: str, database_url: str, directory: Path) -> AsyncIterator[Started]:
     """The script, once it has subscribed."""
-    with running([sys.executable, str(HERE / "script_peer.py"), broker_url, database_url], {}) as process:
-        await said(process, "ready")
-        yield
+    command = [sys.executable, str(HERE / "script_peer.py"), broker_url, database_url]
+    with running(command, {}, directory / "script.log") as started:
+        await said(started, "ready")
+        yield started
 
 
 @asynccontextmanager
 async def node_red(
     mode: str, broker_url: str, database_url: str, directory: Path, given: argparse.Namespace
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Started]:
     """Node-RED without editor, once it is connected."""
     home = directory / f"node-red-{mode}"
     home.mkdir(exist_ok=True)
@@ -218,40 +264,41 @@ async def node_red(
         "PEER_DATABASE": database.path.lstrip("/"),
     }
     command = [str(given.cache / "node_modules" / ".bin" / "node-red"), "--userDir", str(home)]
-    with running(command, environment) as process:
-        await said(process, "Connected to broker")
+    with running(command, environment, home / "output.log") as started:
+        await said(started, "writer ready")
+        await said(started, "Connected to broker")
         await asyncio.sleep(1.0)  # its subscription follows
-        yield
+        yield started
 
 
-def installed(cache: Path, console: Console) -> bool:
-    """Whether Node-RED is there, installed where it is missing; else it is skipped by name."""
-    if not shutil.which("npm"):
-        console.print("Node-RED is skipped: npm is not installed")
-        return False
+def installed(cache: Path, console: Console) -> str:
+    """Install Node-RED where it is missing; empty, or why it cannot be had."""
+    for program in ("node", "npm"):
+        if not shutil.which(program):
+            return f"{program} is not installed"
     wanted = [f"{name}@{version}" for name, version in NPM.items()]
     stamp = cache / "installed.json"
     if stamp.is_file() and json.loads(stamp.read_text()) == NPM:
-        return True
+        return ""
     cache.mkdir(parents=True, exist_ok=True)
     console.print("installing Node-RED ...")
     command = ["npm", "install", "--prefix", str(cache), "--no-audit", "--no-fund", "--loglevel=error", *wanted]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        console.print(f"Node-RED is skipped: npm says {done.stderr.strip()[-300:]}")
-        return False
+        return f"npm says {done.stderr.strip()[-300:]}"
     stamp.write_text(json.dumps(NPM))
-    return True
+    return ""
 
 
 @contextmanager
-def running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A process that is ended afterwards."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **environment}
-    )
+def running(command: list[str], environment: dict[str, str], log: Path) -> Iterator[Started]:
+    """A process that is ended afterwards; it writes into a file, since a full pipe would hold it up."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env={**os.environ, **environment}
+        )
     try:
-        yield process
+        yield Started(process, log)
     finally:
         process.terminate()
         try:
@@ -261,31 +308,23 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[subproc
             process.wait()
 
 
-async def said(process: subprocess.Popen[str], words: str) -> None:
+async def said(started: Started, words: str) -> None:
     """Wait until a process has said something."""
-    heard: list[str] = []
-
-    def listen() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            heard.append(line)
-            if words in line:
-                return
-        raise RuntimeError(f"it ended without saying {words!r}:\n{''.join(heard)[-2000:]}")
-
-    async with asyncio.timeout(_READY_S):
-        await asyncio.to_thread(listen)
+    deadline = time.monotonic() + _READY_S
+    while words not in started.log.read_text(errors="replace"):
+        if started.process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"it did not say {words!r}; its log ends with:\n{ending(started.log)}")
+        await asyncio.sleep(0.1)
 
 
-def machine_cpu_s() -> float:
-    """CPU seconds used by everything on this machine since it started."""
-    times = psutil.cpu_times()
-    return float(times.user + times.nice + times.system + times.irq + times.softirq)
+def ending(log: Path) -> str:
+    """The end of a log."""
+    return log.read_text(errors="replace")[-2000:]
 
 
-def show(console: Console, results: list[Result]) -> None:
+def show(console: Console, results: list[Result], skipped: dict[str, str]) -> None:
     """One table."""
-    table = Table("contestant", "readings/s", "ours is", "CPU s per million", "sent", "stored", "durability")
+    table = Table("contestant", "readings/s", "ours is", "CPU s per million", "sent", "stored", "lost", "durability")
     for result in results:
         table.add_row(
             result.name,
@@ -294,8 +333,11 @@ def show(console: Console, results: list[Result]) -> None:
             f"{result.cpu_s_per_million:.2f}",
             f"{result.sent:,}",
             f"{result.stored:,}",
+            f"{result.lost:,}",
             result.durability,
         )
+    for name, why in skipped.items():
+        table.add_row(name, *[""] * 6, f"skipped: {why}")
     console.print(table)
 
 
