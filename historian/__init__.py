@@ -44,6 +44,7 @@ from historian.fleet import (
 from historian.kpi import KpiMachine, load_kpi_machines
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
 from historian.migrate import migrate, pending_migrations
+from historian.minutes import MinuteKeeper
 from historian.models import StoredModel, first_reading, load_models, minutes_span, store_model
 from historian.operation import (
     StateRow,
@@ -90,6 +91,7 @@ __all__ = [
     "Latest",
     "LatestKeeper",
     "Machine",
+    "MinuteKeeper",
     "NewFinding",
     "NewWorkOrder",
     "OpenFinding",

@@ -30,6 +30,7 @@ def tuple_of(**fields: str) -> np.dtype[np.void]:
 
 
 _READING = tuple_of(time=">i8", signal=">i4", value=">f8", quality=">i2")
+_KEY = tuple_of(time=">i8", signal=">i4")
 _CHUNK = 1 << 20
 _LARGEST = np.iinfo(np.int64).max
 
@@ -41,8 +42,8 @@ create temporary table if not exists reading_stage (
 # Readings are found by an index, always. The planner knows little of a table that grows by millions of rows a
 # minute, and takes to reading all of it, with every core there is.
 BY_INDEX = "set local enable_seqscan = off; set local max_parallel_workers_per_gather = 0"
-# Only rows whose (signal_id, time) is new; the unique index reading_key decides.
-MERGE = "insert into reading select * from reading_stage on conflict do nothing"
+# Only rows whose (signal_id, time) is new; the unique index reading_key decides. Answers with what it stored.
+MERGE = "insert into reading select * from reading_stage on conflict do nothing returning time, signal_id"
 
 
 def encode_copy(batch: Batch) -> bytes:
@@ -90,36 +91,43 @@ async def store_readings(connection: Connection, batch: Batch) -> int:
     Rows go straight in; where a key is there already the batch goes through a staging table instead.
     Partitions must exist (:class:`historian.PartitionKeeper`).
     """
-    return await store_encoded(connection, Encoded.of(batch))
+    return len(await store_encoded(connection, Encoded.of(batch)))
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Rows as they go over the wire, made ahead; every key once."""
+    """Rows in key order, every key once, and as they go over the wire; made ahead."""
 
-    rows: int
+    batch: Batch
     data: bytes
 
     @classmethod
     def of(cls, batch: Batch) -> "Encoded":
         """Encode a batch."""
         distinct = in_key_order(batch)
-        return cls(len(distinct), encode_copy(distinct))
+        return cls(distinct, encode_copy(distinct))
 
 
-async def store_encoded(connection: Connection, encoded: Encoded) -> int:
-    """:func:`store_readings` of rows that are encoded already."""
-    if not encoded.rows:
-        return 0
+async def store_encoded(connection: Connection, encoded: Encoded) -> Batch:
+    """:func:`store_readings` of rows that are encoded already; the rows that were new, in key order."""
+    if not len(encoded.batch):
+        return encoded.batch
     try:
         async with connection.transaction():
             await binary_copy(connection, "reading", encoded.data)
     except asyncpg.UniqueViolationError:
         await connection.execute(STAGE)
         await binary_copy(connection, "reading_stage", encoded.data)
-        inserted = await connection.execute(MERGE)
-        return int(inserted.split()[-1])
-    return encoded.rows
+        return _of_keys(encoded.batch, await _rows_of(connection, MERGE, _KEY))
+    return encoded.batch
+
+
+def _of_keys(batch: Batch, keys: NDArray[np.void]) -> Batch:
+    """The rows of a batch whose (time, signal) is among the keys, all of which are its own."""
+    times, ranks = np.unique(batch.times, return_inverse=True)
+    ours = batch.signal_ids.astype(np.int64) * len(times) + ranks
+    key_ranks = np.searchsorted(times, keys["time"].astype(np.int64) + POSTGRES_EPOCH_US)
+    return batch.select(np.isin(ours, keys["signal"].astype(np.int64) * len(times) + key_ranks))
 
 
 async def binary_copy(connection: Connection, table: str, rows: bytes) -> None:
@@ -140,14 +148,18 @@ async def copy_out(connection: Connection, statement: str, row: np.dtype[np.void
 
     The statement's columns must be those of ``row``, in order and without nulls; it takes no parameters.
     """
+    async with connection.transaction():
+        await connection.execute(BY_INDEX)
+        return await _rows_of(connection, statement, row)
+
+
+async def _rows_of(connection: Connection, statement: str, row: np.dtype[np.void]) -> NDArray[np.void]:
     parts: list[bytes] = []
 
     async def take(data: bytes) -> None:
         parts.append(data)
 
-    async with connection.transaction():
-        await connection.execute(BY_INDEX)
-        await connection.copy_from_query(statement, output=take, format="binary")
+    await connection.copy_from_query(statement, output=take, format="binary")
     data = b"".join(parts)
     body = memoryview(data)[len(_SIGNATURE) : len(data) - len(_TRAILER)]
     if len(body) % row.itemsize:

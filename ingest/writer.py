@@ -20,10 +20,10 @@ from historian import (
     Database,
     Encoded,
     LatestKeeper,
+    MinuteKeeper,
     PartitionKeeper,
     load_positions,
     locked_position,
-    mark_dirty,
     move_position,
     quarantine,
     store_encoded,
@@ -35,7 +35,6 @@ from plant import MICROSECONDS, Batch, Rejected, concatenate
 
 log = structlog.get_logger()
 
-_MINUTE_US = 60 * MICROSECONDS
 _LONGEST_BACKOFF_S = 5.0
 _LEAST_ROWS = 1_000
 # Notes of newest readings may take this share of the writer's time, and come no oftener than once a second.
@@ -71,14 +70,12 @@ class _Portion:
     batch: Batch
     encoded: Encoded
     rejected: Sequence[Rejected]
-    minutes: Sequence[int]
     partitions: Sequence[int]
 
     @classmethod
     def of(cls, lane: str, began: Place, ended: Place, records: Sequence[Record]) -> "_Portion":
         """Everything that can be computed without the database."""
         batch = concatenate([record.batch for record in records])
-        minutes = np.unique(batch.times // _MINUTE_US) * _MINUTE_US
         width = READING.width_s * MICROSECONDS
         return cls(
             lane,
@@ -88,14 +85,13 @@ class _Portion:
             batch,
             Encoded.of(batch),
             [entry for record in records for entry in record.rejected],
-            minutes.tolist(),
-            np.unique(minutes // width).tolist(),
+            np.unique(batch.times // width).tolist(),
         )
 
     def of_nothing_but(self, rejected: Sequence[Rejected]) -> "_Portion":
         """The same stretch of the lane, with rejected messages instead of readings."""
         nothing = Batch.empty()
-        return _Portion(self.lane, self.began, self.ended, self.records, nothing, Encoded.of(nothing), rejected, [], [])
+        return _Portion(self.lane, self.began, self.ended, self.records, nothing, Encoded.of(nothing), rejected, [])
 
 
 class Writer:
@@ -129,6 +125,7 @@ class Writer:
         self._next_lane = 0
         self._partitions = PartitionKeeper()
         self._latest = LatestKeeper(worker)
+        self._minutes = MinuteKeeper(worker)
         self._flush_after = 0.0
 
     async def run(self) -> None:
@@ -156,6 +153,7 @@ class Writer:
             await self._begin(connection)
             await self._write(connection, until_empty=True)
             await self._flush_latest(connection)
+            await self._minutes.release(connection)
 
     async def _begin(self, connection: Connection) -> None:
         positions = await load_positions(connection)
@@ -166,6 +164,8 @@ class Writer:
         self._partitions.forget()
         self._latest = LatestKeeper(self._worker)
         await self._latest.load(connection)
+        self._minutes = MinuteKeeper(self._worker)
+        await self._minutes.begin(connection)
 
     async def _write(self, connection: Connection, *, until_empty: bool) -> None:
         """Commit portion after portion. While there is a backlog, the next is prepared as the database works."""
@@ -197,6 +197,8 @@ class Writer:
                     if not full and not until_empty:
                         # Few readings: the next transaction waits until more have come.
                         await asyncio.sleep(max(0.0, began + self._gather_s - time.monotonic()))
+                if portion is None or not full:
+                    await self._minutes.close(connection)
                 if self._latest.changed and time.monotonic() > self._flush_after:
                     await self._flush_latest(connection)
         finally:
@@ -248,8 +250,7 @@ class Writer:
             if await locked_position(connection, portion.lane) != (portion.began.segment, portion.began.byte_offset):
                 raise _Overtaken
             stored = await store_encoded(connection, portion.encoded)
-            if portion.minutes:
-                await mark_dirty(connection, portion.minutes)
+            await self._minutes.mark(connection, stored)
             if portion.rejected:
                 await quarantine(connection, self._tenant_id, portion.rejected)
             await move_position(
@@ -258,14 +259,15 @@ class Writer:
                 portion.ended.segment,
                 portion.ended.byte_offset,
                 len(portion.batch),
-                stored,
+                len(stored),
                 len(portion.rejected),
             )
+        self._minutes.note(stored)
         log.debug(
             "batch_committed",
             lane=portion.lane,
             readings=len(portion.batch),
-            stored=stored,
+            stored=len(stored),
             rejected=len(portion.rejected),
         )
 
