@@ -195,3 +195,17 @@ async def test_what_a_dead_writer_held_is_computed(edition_database: Database) -
         plant.now += 5 * MINUTE  # and it never comes back
         await plant.refresh()
         assert await rolled_up(connection, "reading_1min") == await slow(connection, MINUTE)
+
+
+async def test_a_writer_that_slept_marks_again_what_was_computed_without_it(edition_database: Database) -> None:
+    async with edition_database.connection() as connection:
+        plant = Plant(connection)
+        plant.now += MINUTE
+        await plant.write(0, batch_of(plant.now, [(0, 1, 3.0, 0)]))
+        plant.now += 7 * MINUTE
+        await plant.refresh()
+        await plant.write(0, batch_of(plant.now, [(-419, 1, 5.0, 0)]))
+        await plant.close(0)
+        await plant.refresh()
+        assert await rolled_up(connection, "reading_1min") == await slow(connection, MINUTE)
+        assert len(await slow(connection, MINUTE)) == 1
