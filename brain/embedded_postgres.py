@@ -31,10 +31,11 @@ _START_S = 60.0
 
 _PARAMETERS = {
     "listen_addresses": "",
-    "shared_buffers": "256MB",
-    "max_wal_size": "2GB",
+    # After a checkpoint every page of the newest readings' index goes to the log whole. Few checkpoints, and no
+    # compression (this build has the slow kind alone), keep that from holding the writer up.
+    "max_wal_size": "8GB",
     "checkpoint_timeout": "10min",
-    "wal_compression": "on",
+    "wal_compression": "off",
     "wal_init_zero": "off",
     "max_connections": "60",
     "work_mem": "32MB",
@@ -44,6 +45,14 @@ _PARAMETERS = {
     "track_commit_timestamp": "on",  # says how long a reading was on its way
     "max_locks_per_transaction": "256",  # a query over a year touches every daily partition
 }
+
+# An eighth of the memory: the server shares the machine with everything else.
+_LEAST_BUFFERS_MB = 128
+_MOST_BUFFERS_MB = 2048
+
+
+def _buffers_mb() -> int:
+    return min(max(psutil.virtual_memory().total // 2**20 // 8, _LEAST_BUFFERS_MB), _MOST_BUFFERS_MB)
 
 
 class EmbeddedPostgres:
@@ -90,7 +99,8 @@ class EmbeddedPostgres:
         self._end_leftovers()
         if not (self._data_dir / "PG_VERSION").is_file():
             self._initialize()
-        arguments = [argument for key, value in _PARAMETERS.items() for argument in ("-c", f"{key}={value}")]
+        parameters = {**_PARAMETERS, "shared_buffers": f"{_buffers_mb()}MB"}
+        arguments = [argument for key, value in parameters.items() for argument in ("-c", f"{key}={value}")]
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 [str(self._binaries / "postgres"), "-D", str(self._data_dir), "-k", str(socket_dir), *arguments],

@@ -21,7 +21,7 @@ from plant import SignalDirectory, Sink
 
 log = structlog.get_logger()
 
-_GATHER_S = 0.01
+_GATHER_S = 0.03
 _RETRY_SINK_S = 0.5
 _SHORTEST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0

@@ -159,6 +159,11 @@ class LatestKeeper:
         """Whether there is something to flush."""
         return bool(self._changed.any())
 
+    @property
+    def newest(self) -> int:
+        """Time of the newest reading noted, microseconds; 0 where there is none."""
+        return max(0, int(self._times.max(initial=0)))
+
     async def flush(self, connection: Connection) -> None:
         """Write the blocks that changed, in the caller's transaction."""
         blocks = np.flatnonzero(self._changed)

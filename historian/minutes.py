@@ -120,9 +120,14 @@ class MinuteKeeper:
         self._closed_before = (clock() // _MINUTE_US + 1) * _MINUTE_US
         self._marked: list[int] = []
 
-    async def begin(self, connection: Connection) -> None:
-        """Leave to the refresher what an earlier start of this process had in memory."""
+    async def begin(self, connection: Connection, newest: int | None = None) -> None:
+        """Leave to the refresher what an earlier start of this process had in memory.
+
+        newest: time of the newest reading there is, where the caller has looked; the minutes after it are ours
+        """
         await connection.execute(TAKE_OVER, _PROCESSES, self._process)
+        if newest is not None:
+            self._closed_before = (newest // _MINUTE_US + 1) * _MINUTE_US
 
     async def mark(self, connection: Connection, stored: Batch) -> None:
         """Note beside new rows, in their transaction, which minutes the table of minutes now lacks.

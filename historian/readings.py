@@ -1,14 +1,14 @@
 """Reading readings back: raw, rolled up, latest, and as a trend that keeps its extremes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from historian.copying import POSTGRES_EPOCH_US, copy_out, tuple_of
+from historian.copying import POSTGRES_EPOCH_US, copy_columns_out, copy_out, tuple_of
 from historian.database import Connection
 from plant import MICROSECONDS, Batch, to_microseconds
 
@@ -36,9 +36,17 @@ select {_EPOCH_US.format(column="bucket")} as time, average, minimum, maximum, 0
 from {{view}} where signal_id = $1 and bucket >= $2 and bucket < $3 order by bucket
 """
 
-# Rows as COPY hands them out (historian.copying).
-_READING = tuple_of(time=">i8", signal=">i4", value=">f8", quality=">i2")
-_ROLLUP = tuple_of(bucket=">i8", signal=">i4", average=">f8", minimum=">f8", maximum=">f8", count=">i4", last=">f8")
+# Columns as COPY hands them out (historian.copying).
+_READING = {"time": ">i8", "signal_id": ">i4", "value": ">f8", "quality": ">i2"}
+_ROLLUP = {
+    "bucket": ">i8",
+    "signal_id": ">i4",
+    "average": ">f8",
+    "minimum": ">f8",
+    "maximum": ">f8",
+    "count": ">i4",
+    "last": ">f8",
+}
 
 _RAW_SPAN = timedelta(hours=2)
 _MINUTE_SPAN = timedelta(days=14)
@@ -90,13 +98,13 @@ async def read_readings(
 ) -> Batch:
     """Readings with start <= time < end, by time; of all signals where ``signal_ids`` is None."""
     statement = READINGS.format(chosen=_chosen(signal_ids), start=_literal(start), end=_literal(end))
-    rows = await copy_out(connection, statement, _READING)
-    rows = rows[np.argsort(rows["time"], kind="stable")]
+    columns = await _columns(connection, statement, _READING, gathered=signal_ids is None)
+    order = np.argsort(columns["time"], kind="stable")
     return Batch(
-        rows["time"].astype(np.int64) + POSTGRES_EPOCH_US,
-        rows["signal"].astype(np.int32),
-        rows["value"].astype(np.float64),
-        rows["quality"].astype(np.int16),
+        columns["time"][order].astype(np.int64) + POSTGRES_EPOCH_US,
+        columns["signal_id"][order].astype(np.int32),
+        columns["value"][order].astype(np.float64),
+        columns["quality"][order].astype(np.int16),
     )
 
 
@@ -107,17 +115,28 @@ async def read_rollup(
     statement = ROLLUP.format(
         table=f"reading_{width}", chosen=_chosen(signal_ids), start=_literal(start), end=_literal(end)
     )
-    rows = await copy_out(connection, statement, _ROLLUP)
-    rows = rows[np.argsort(rows["bucket"], kind="stable")]
+    columns = await _columns(connection, statement, _ROLLUP, gathered=signal_ids is None)
+    order = np.argsort(columns["bucket"], kind="stable")
     return Rollup(
-        rows["bucket"].astype(np.int64) + POSTGRES_EPOCH_US,
-        rows["signal"].astype(np.int32),
-        rows["average"].astype(np.float64),
-        rows["minimum"].astype(np.float64),
-        rows["maximum"].astype(np.float64),
-        rows["count"].astype(np.int32),
-        rows["last"].astype(np.float64),
+        columns["bucket"][order].astype(np.int64) + POSTGRES_EPOCH_US,
+        columns["signal_id"][order].astype(np.int32),
+        columns["average"][order].astype(np.float64),
+        columns["minimum"][order].astype(np.float64),
+        columns["maximum"][order].astype(np.float64),
+        columns["count"][order].astype(np.int32),
+        columns["last"][order].astype(np.float64),
     )
+
+
+async def _columns(
+    connection: Connection, statement: str, columns: dict[str, str], *, gathered: bool
+) -> Mapping[str, NDArray[Any]]:
+    """Columns of a statement. Gathered by the server for a short range of a whole plant; a long one of a few
+    signals might be more than it has memory for."""
+    if gathered:
+        return await copy_columns_out(connection, statement, columns)
+    rows = await copy_out(connection, statement, tuple_of(**columns))
+    return {name: rows[name] for name in columns}
 
 
 def _chosen(signal_ids: Sequence[int] | None) -> str:

@@ -165,7 +165,7 @@ class Writer:
         self._latest = LatestKeeper(self._worker)
         await self._latest.load(connection)
         self._minutes = MinuteKeeper(self._worker)
-        await self._minutes.begin(connection)
+        await self._minutes.begin(connection, self._latest.newest)
 
     async def _write(self, connection: Connection, *, until_empty: bool) -> None:
         """Commit portion after portion. While there is a backlog, the next is prepared as the database works."""
