@@ -34,6 +34,8 @@ _LIVE_S = 15
 _MOST_MINUTES = 1440
 # Machines followed one by one at every tick; more are followed together.
 _ONE_BY_ONE = 50
+# Of a large plant so many are looked at singly once the past of all is known.
+_SEEN_AGAIN = 10
 # A minute is rolled up a minute after it is over, and a little.
 _ROLLED_UP_US = 75 * MICROSECONDS
 _MOST_AT_ONCE = 10
@@ -79,7 +81,8 @@ class OperationService:
         machines = self._plant.machines
         if len(machines) > _ONE_BY_ONE:
             await self._follow_all(connection, now)
-        for _ in range(min(_ONE_BY_ONE, len(machines))):
+        known = len(machines) > _ONE_BY_ONE and len(self._caught_up) == len(machines)
+        for _ in range(min(_SEEN_AGAIN if known else _ONE_BY_ONE, len(machines))):
             # In turn also where all are followed at once: what was late, or back-filled, is found here.
             machine = machines[self._next % len(machines)]
             self._next += 1
@@ -158,7 +161,7 @@ class OperationService:
     async def _store(self, connection: Connection, machine: Machine, intervals: Sequence[Interval]) -> None:
         template = template_library()[machine.template]
         first = to_datetime(intervals[0].start)
-        stops = (await load_planned_stops(connection, first)).get(machine.id, [])
+        stops = await load_planned_stops(connection, machine.id, first)
         planned = [(to_microseconds(since), to_microseconds(until)) for since, until in stops]
         counted = count_standstills(intervals, template.standstill_s(machine.nameplate), planned)
         rows = [StateRow(to_datetime(entry.start), to_datetime(entry.end), entry.state) for entry in counted]

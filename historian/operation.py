@@ -23,8 +23,11 @@ insert into machine_condition (machine_id, tenant_id, state, state_since) values
 on conflict (machine_id) do update set state = excluded.state, state_since = excluded.state_since
 where machine_condition.state <> excluded.state or machine_condition.state_since is distinct from excluded.state_since
 """
-PLANNED = "select site_id, machine_id, started_at, ended_at from planned_stop where ended_at > $1"
-SITE_OF = "select id, site_id from machine"
+PLANNED = """
+select started_at, ended_at from planned_stop
+where ended_at > $2
+    and (machine_id = $1 or machine_id is null and site_id = (select site_id from machine where id = $1))
+"""
 # The finding that was open when the stop began is proposed as its reason.
 OPEN_DOWNTIME = """
 insert into downtime_event (tenant_id, machine_id, started_at, planned, failure_mode)
@@ -74,17 +77,11 @@ async def set_states(connection: Connection, states: list[tuple[int, int, str, d
     await connection.executemany(SET_STATES, states)
 
 
-async def load_planned_stops(connection: Connection, since: datetime) -> dict[int, list[tuple[datetime, datetime]]]:
-    """Planned stops that end after a moment, by machine; those of a site count for all its machines."""
-    sites: dict[int, list[int]] = {}
-    for row in await connection.fetch(SITE_OF):
-        sites.setdefault(row["site_id"], []).append(row["id"])
-    stops: dict[int, list[tuple[datetime, datetime]]] = {}
-    for row in await connection.fetch(PLANNED, since):
-        machines = [row["machine_id"]] if row["machine_id"] is not None else sites.get(row["site_id"], [])
-        for machine in machines:
-            stops.setdefault(machine, []).append((row["started_at"], row["ended_at"]))
-    return stops
+async def load_planned_stops(
+    connection: Connection, machine_id: int, since: datetime
+) -> list[tuple[datetime, datetime]]:
+    """(start, end) of a machine's planned stops that end after a moment; those of its site count."""
+    return [(row["started_at"], row["ended_at"]) for row in await connection.fetch(PLANNED, machine_id, since)]
 
 
 async def open_downtime(

@@ -1,5 +1,6 @@
 """Commands for one service each, and migrate: for installations with a database and broker of their own."""
 
+import os
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +19,9 @@ Workers = Annotated[
     int | None, typer.Option(min=1, max=64, help="share the load among so many processes; else the setting `workers`")
 ]
 WorkerNumber = Annotated[int | None, typer.Option("--worker", min=0, hidden=True, help="which of them this one is")]
+
+# Judging waits where the path of readings wants the processor.
+_NICE = 5
 
 
 def collect(data_dir: DataDir = None, workers: Workers = None, worker: WorkerNumber = None) -> None:
@@ -65,6 +69,7 @@ def analyze(data_dir: DataDir = None) -> None:
 
     settings = load_settings(data_dir=data_dir)
     configure_logs(settings.log_level, "analyze")
+    os.nice(_NICE)
     run_body(body(settings, database_url(settings)))
 
 
