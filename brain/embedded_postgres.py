@@ -33,8 +33,8 @@ _PARAMETERS = {
     "listen_addresses": "",
     # After a checkpoint every page of the newest readings' index goes to the log whole. Few checkpoints, and no
     # compression (this build has the slow kind alone), keep that from holding the writer up.
-    "max_wal_size": "8GB",
-    "checkpoint_timeout": "10min",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "15min",
     "wal_compression": "off",
     "wal_init_zero": "off",
     "max_connections": "60",
