@@ -87,6 +87,9 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="address on which API and console listen")
     port: int = Field(8000, ge=1, le=65535, description="port of API and console")
     retention_days: int = Field(400, ge=1, description="older readings are refused and partitions dropped")
+    tenant_retention_days: dict[str, int] = Field(
+        default_factory=dict, description="tenants whose readings are kept for a shorter time"
+    )
     spool_max_gb: float = Field(20.0, gt=0, description="spool size from which collectors are held back")
     workers: int = Field(1, ge=1, le=64, description="processes that collect, and as many that write")
     time_ahead_s: float = Field(300.0, gt=0, description="readings further in the future are quarantined")

@@ -6,6 +6,7 @@ TimescaleDB Apache edition and TimescaleDB Community edition are told apart here
 
 from historian import accounts
 from historian.alarms import RaisedAlarm, active_alarms, clear_alarm, raise_alarm
+from historian.compaction import Compacted, compact_closed, open_late
 from historian.copying import Encoded, binary_copy, store_encoded, store_readings
 from historian.database import Connection, Database, Edition
 from historian.downtime import DowntimeRow, PlannedStop, add_planned_stop, list_downtime, set_reason
@@ -57,7 +58,14 @@ from historian.operation import (
     set_states,
 )
 from historian.overview import Overview, read_overview
-from historian.partitions import READING, PartitionKeeper, drop_older_than, prepare_ahead
+from historian.partitions import (
+    READING,
+    PartitionKeeper,
+    drop_empty,
+    drop_older_than,
+    forget_older_than,
+    prepare_ahead,
+)
 from historian.plant_watch import PlantWatch
 from historian.plants import Machine, ensure_tenant, load_directory, load_machines, register_machines
 from historian.positions import Position, load_positions, locked_position, move_position, quarantine
@@ -79,6 +87,7 @@ __all__ = [
     "READING",
     "AlarmRow",
     "BlockSummaries",
+    "Compacted",
     "Condition",
     "Connection",
     "Database",
@@ -116,6 +125,8 @@ __all__ = [
     "change_work_order",
     "clear_alarm",
     "close_finding",
+    "compact_closed",
+    "drop_empty",
     "drop_older_than",
     "end_downtime",
     "ensure_tenant",
@@ -123,6 +134,7 @@ __all__ = [
     "extend_states",
     "find_signal",
     "first_reading",
+    "forget_older_than",
     "get_alarm",
     "get_detail",
     "get_finding",
@@ -154,6 +166,7 @@ __all__ = [
     "open_downtime",
     "open_finding",
     "open_findings",
+    "open_late",
     "pending_migrations",
     "pipeline_counts",
     "prepare_ahead",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from historian.blocks import hour_of
 from historian.database import Connection
 
 # Every machine with its condition and worst open finding: one row a machine, never a look at readings.
@@ -98,7 +99,9 @@ select started_at, ended_at, state from machine_state
 where machine_id = $1 and ended_at > $2 and started_at < $3 order by started_at
 """
 EXPORT = """
-select time, value, quality from tenant_reading where signal_id = $1 and time >= $2 and time < $3 order by time
+select time, value, quality from tenant_reading
+where signal_id = $1 and time >= $2 and time < $3 and since >= $4 and since < $3
+order by time
 """
 # Spool lanes and how far they are (service role; it belongs to no tenant).
 PIPELINE = """
@@ -314,7 +317,7 @@ async def export_rows(
     connection: Connection, signal_id: int, start: datetime, end: datetime
 ) -> list[tuple[datetime, float | None, int]]:
     """All readings of a signal in [start, end), in order."""
-    return [tuple(row.values()) for row in await connection.fetch(EXPORT, signal_id, start, end)]
+    return [tuple(row.values()) for row in await connection.fetch(EXPORT, signal_id, start, end, hour_of(start))]
 
 
 async def pipeline_counts(connection: Connection) -> tuple[int, int, datetime | None]:

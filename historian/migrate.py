@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.resources import files
 
 import asyncpg
@@ -21,6 +22,17 @@ PRELOADED = """
 select 'timescaledb' = any(string_to_array(replace(setting, ' ', ''), ','))
 from pg_settings where name = 'shared_preload_libraries'
 """
+
+# Compression of TimescaleDB Community: chunks that are over for a day, by signal and time.
+COMPRESSED = """
+select compression_enabled from timescaledb_information.hypertables where hypertable_name = $1
+"""
+COMPRESS = """
+alter table {table} set (
+    timescaledb.compress, timescaledb.compress_segmentby = 'signal_id', timescaledb.compress_orderby = '{column}'
+)
+"""
+COMPRESSION_POLICY = "select add_compression_policy($1::regclass, $2::interval, if_not_exists => true)"
 
 _NAME = re.compile(r"^(\d{4}_[a-z0-9_]+)(?:\.(postgresql|timescaledb))?\.sql$")
 
@@ -78,4 +90,14 @@ async def _apply_missing(connection: Connection) -> list[str]:
             await connection.execute(migration.sql)
             await connection.execute(RECORD, migration.name)
         applied.append(migration.name)
+    if edition is Edition.TIMESCALE_COMMUNITY:
+        await _compress(connection)
     return applied
+
+
+async def _compress(connection: Connection) -> None:
+    """Leave compression to the edition that has it; also where another edition's database has become one of it."""
+    for table, column in (("reading", "time"), ("reading_1min", "bucket")):
+        if not await connection.fetchval(COMPRESSED, table):
+            await connection.execute(COMPRESS.format(table=table, column=column))
+            await connection.execute(COMPRESSION_POLICY, table, timedelta(days=1 if table == "reading" else 14))

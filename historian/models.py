@@ -22,10 +22,12 @@ from unnest($1::int[]) as wanted (id)
 cross join lateral (select bucket from reading_1min where signal_id = wanted.id order by bucket limit 1) as oldest
 cross join lateral (select bucket from reading_1min where signal_id = wanted.id order by bucket desc limit 1) as newest
 """
-# First reading of some signals (index reading_key, oldest partition first).
+# First reading of some signals (index reading_key, oldest partition first; primary key reading_block).
 FIRST_READING = """
 select min(span.first) from unnest($1::int[]) as wanted (id) cross join lateral (
-    select time as first from reading where signal_id = wanted.id order by time limit 1) as span
+    (select time as first from reading where signal_id = wanted.id order by time limit 1)
+    union all
+    (select first from reading_block where signal_id = wanted.id order by hour limit 1)) as span
 """
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from historian.blocks import hour_of
 from historian.copying import POSTGRES_EPOCH_US, copy_columns_out, copy_out, tuple_of
 from historian.database import Connection
 from plant import MICROSECONDS, Batch, to_microseconds
@@ -16,10 +17,10 @@ Width = Literal["1min", "1h"]
 
 _EPOCH_US = "(extract(epoch from {column}) * 1000000)::bigint"
 
-# Raw readings in a range: of some signals (unique index reading_key), or of all (BRIN reading_time).
+# Raw readings in a range: of some signals (unique index reading_key), or of all (BRIN reading_time); rows and blocks.
 READINGS = """
 select time, signal_id, coalesce(value, 'NaN') as value, quality
-from reading where {chosen} time >= '{start}' and time < '{end}'
+from reading_all where {chosen} time >= '{start}' and time < '{end}' and since >= '{hour}' and since < '{end}'
 """
 # Roll-ups in a range: of some signals (the roll-up's unique index), or of all (BRIN reading_1min_time).
 ROLLUP = """
@@ -29,7 +30,9 @@ from {table} where {chosen} bucket >= '{start}' and bucket < '{end}'
 # One signal's trend for the tenant at work (views, unique indexes below them).
 TREND_RAW = f"""
 select {_EPOCH_US.format(column="time")} as time, value as average, value as minimum, value as maximum, quality
-from tenant_reading where signal_id = $1 and time >= $2 and time < $3 order by time
+from tenant_reading
+where signal_id = $1 and time >= $2 and time < $3 and since >= $4 and since < $3
+order by time
 """
 TREND_ROLLUP = f"""
 select {_EPOCH_US.format(column="bucket")} as time, average, minimum, maximum, 0::int2 as quality
@@ -97,7 +100,9 @@ async def read_readings(
     connection: Connection, signal_ids: Sequence[int] | None, start: datetime, end: datetime
 ) -> Batch:
     """Readings with start <= time < end, by time; of all signals where ``signal_ids`` is None."""
-    statement = READINGS.format(chosen=_chosen(signal_ids), start=_literal(start), end=_literal(end))
+    statement = READINGS.format(
+        chosen=_chosen(signal_ids), start=_literal(start), end=_literal(end), hour=_literal(hour_of(start))
+    )
     columns = await _columns(connection, statement, _READING, gathered=signal_ids is None)
     order = np.argsort(columns["time"], kind="stable")
     return Batch(
@@ -160,7 +165,7 @@ async def read_trend(connection: Connection, signal_id: int, start: datetime, en
     """
     span = end - start
     if span <= _RAW_SPAN:
-        source, width_s, parts = "raw", 0.0, [await connection.fetch(TREND_RAW, signal_id, start, end)]
+        source, width_s, parts = "raw", 0.0, [await connection.fetch(TREND_RAW, signal_id, start, end, hour_of(start))]
     else:
         source, width_s = ("1min", 60.0) if span <= _MINUTE_SPAN else ("1h", 3600.0)
         statement = TREND_ROLLUP.format(view=f"tenant_reading_{source}")
@@ -170,7 +175,10 @@ async def read_trend(connection: Connection, signal_id: int, start: datetime, en
         if rolled:
             newest = rolled[-1]["time"] + int(width_s * MICROSECONDS)
             reached = max(reached, start + timedelta(microseconds=newest - to_microseconds(start)))
-        parts = [rolled, await connection.fetch(TREND_RAW, signal_id, reached, end) if reached < end else []]
+        parts = [
+            rolled,
+            await connection.fetch(TREND_RAW, signal_id, reached, end, hour_of(reached)) if reached < end else [],
+        ]
     rows = [row for part in parts for row in part]
     columns = list(zip(*rows, strict=True)) if rows else [()] * 5
     return reduce_trend(

@@ -9,6 +9,7 @@ from ingest.inspection import LaneReport, inspect_spool
 from ingest.refresher import RollupRefresher
 from ingest.spool import Spool, SpoolLocked
 from ingest.status import SpoolStatus, spool_status
+from ingest.upkeep import Upkeep
 from ingest.writer import Writer
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Spool",
     "SpoolLocked",
     "SpoolStatus",
+    "Upkeep",
     "Writer",
     "inspect_spool",
     "spool_status",

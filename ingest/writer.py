@@ -25,6 +25,7 @@ from historian import (
     load_positions,
     locked_position,
     move_position,
+    open_late,
     quarantine,
     store_encoded,
 )
@@ -249,6 +250,7 @@ class Writer:
         async with connection.transaction():
             if await locked_position(connection, portion.lane) != (portion.began.segment, portion.began.byte_offset):
                 raise _Overtaken
+            await open_late(connection, portion.batch, time.time_ns() // 1000)
             stored = await store_encoded(connection, portion.encoded)
             await self._minutes.mark(connection, stored)
             if portion.rejected:

@@ -1,19 +1,13 @@
 """``brain ingest``: the writer (spool to table), the roll-ups and retention, in one process."""
 
-import asyncio
-from datetime import UTC, datetime, timedelta
-
-import structlog
+from datetime import timedelta
 
 from brain.services.lifetime import run_until_told, until_told_to_stop
 from brain.services.workers import Worker
 from brain.settings import Settings
-from historian import Database, drop_older_than, ensure_tenant, prepare_ahead
-from ingest import RollupRefresher, Writer
+from historian import Database, ensure_tenant
+from ingest import RollupRefresher, Upkeep, Writer
 
-log = structlog.get_logger()
-
-_UPKEEP_S = 3600.0
 _STATEMENT_S = 30.0
 
 
@@ -25,20 +19,8 @@ async def ingest(settings: Settings, database_url: str, worker: Worker) -> None:
         async with database.connection() as connection:
             tenant_id = await ensure_tenant(connection, settings.tenant, settings.tenant)
         writer = Writer(database, settings.spool_dir, tenant_id=tenant_id, worker=worker.number, workers=worker.count)
+        by_tenant = {tenant: timedelta(days=days) for tenant, days in settings.tenant_retention_days.items()}
         # What one process can do for all is done by the first.
-        alone = (
-            [RollupRefresher(database).run(), _upkeep(database, timedelta(days=settings.retention_days))]
-            if worker.number == 0
-            else []
-        )
+        upkeep = Upkeep(database, timedelta(days=settings.retention_days), by_tenant)
+        alone = [RollupRefresher(database).run(), upkeep.run()] if worker.number == 0 else []
         await run_until_told(writer.run(), *alone, told=told)
-
-
-async def _upkeep(database: Database, retention: timedelta) -> None:
-    while True:
-        async with database.connection() as connection:
-            await prepare_ahead(connection)
-            dropped = await drop_older_than(connection, datetime.now(UTC) - retention)
-        if dropped:
-            log.info("retention_applied", dropped=dropped)
-        await asyncio.sleep(_UPKEEP_S)

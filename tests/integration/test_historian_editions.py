@@ -175,7 +175,7 @@ async def test_a_trend_is_found_by_index(edition_database: Database) -> None:
         )
     text = "\n".join(row[0] for row in plan)
     assert "Index" in text
-    assert "Seq Scan on reading" not in text
+    assert "Seq Scan on reading_p" not in text
     assert "Seq Scan on _hyper" not in text
 
 
