@@ -5,6 +5,7 @@ column-wise batches, waits until they are durable, and only then acknowledges to
 Knows the plant's vocabulary and nothing else of the product.
 """
 
+from collectors.exception_report import ReportByException
 from collectors.memory import remembered_workers
 from collectors.mqtt import MqttCollector
 from collectors.opcua import OpcUaCollector
@@ -23,6 +24,7 @@ __all__ = [
     "Recording",
     "RecordingError",
     "ReplayCounts",
+    "ReportByException",
     "read_recording",
     "remembered_workers",
     "replay_csv",

@@ -40,6 +40,9 @@ class SignalType(_Document):
     speed: ``fast`` follows the load within seconds, ``slow`` is thermal and drifts for hours; the two
         are judged differently
     plausible_min, plausible_max: outside of these the sensor, not the machine, is at fault
+    deadband: changes up to this, in the signal's unit, are not reported (0: every reading is); for numbers alone
+    report_every_s: a signal that does not change is reported so often all the same; below a minute, so that no
+        minute goes without
     """
 
     key: Key
@@ -51,11 +54,15 @@ class SignalType(_Document):
     resolution: float = 0.0
     plausible_min: float | None = None
     plausible_max: float | None = None
+    deadband: float = Field(0.0, ge=0)
+    report_every_s: float = Field(30.0, gt=0, le=60)
 
     @model_validator(mode="after")
     def _known_unit(self) -> "SignalType":
         if self.unit not in UNITS:
             raise ValueError(f"unit {self.unit!r} of {self.key} is not known")
+        if self.kind == "bool" and self.deadband:
+            raise ValueError(f"{self.key} is a state: each change is reported, it takes no deadband")
         return self
 
 

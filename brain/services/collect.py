@@ -16,7 +16,7 @@ from brain.rundir import RunDirectory
 from brain.services.lifetime import run_until_told, until_told_to_stop
 from brain.services.workers import Worker, mqtt_share, opcua_share
 from brain.settings import Settings
-from collectors import MqttCollector, OpcUaCollector, remembered_workers
+from collectors import MqttCollector, OpcUaCollector, ReportByException, remembered_workers
 from historian import Database, PlantWatch, ensure_tenant, load_directory
 from ingest import CheckedSink, Spool
 from plant import SignalDirectory, to_microseconds
@@ -103,7 +103,7 @@ async def collect(settings: Settings, database_url: str, worker: Worker) -> None
     name = worker.name(LANE)
     async with Spool.open(settings.spool_dir, name, max_bytes=int(settings.spool_max_gb * 1e9)) as spool:
         sink = CheckedSink(
-            spool,
+            ReportByException(spool, keeper),
             retention=timedelta(days=settings.retention_days),
             ahead=timedelta(seconds=settings.time_ahead_s),
             clock=now_us,
