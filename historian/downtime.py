@@ -22,7 +22,9 @@ where id = $1 returning id
 """
 ADD_PLANNED = """
 insert into planned_stop (tenant_id, site_id, machine_id, started_at, ended_at, reason)
-select $1, site.id, $3, $4, $5, $6 from site where site.key = $2 returning id
+select $1, site.id, $3, $4, $5, $6 from site
+where site.key = $2 and ($3::int is null or exists (select from machine where id = $3 and site_id = site.id))
+returning id
 """
 
 
@@ -75,7 +77,7 @@ async def set_reason(
 
 
 async def add_planned_stop(connection: Connection, tenant_id: int, stop: PlannedStop) -> int | None:
-    """Plan a stop; its id, None where the site is not known."""
+    """Plan a stop; its id, None where site or machine are not known."""
     stop_id: int | None = await connection.fetchval(
         ADD_PLANNED, tenant_id, stop.site, stop.machine_id, stop.started_at, stop.ended_at, stop.reason
     )

@@ -26,6 +26,7 @@ where machine_condition.state <> excluded.state or machine_condition.state_since
 PLANNED = """
 select started_at, ended_at from planned_stop
 where ended_at > $2
+    and tenant_id = (select tenant_id from machine where id = $1)
     and (machine_id = $1 or machine_id is null and site_id = (select site_id from machine where id = $1))
 """
 # The finding that was open when the stop began is proposed as its reason.

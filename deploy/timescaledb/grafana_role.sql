@@ -17,7 +17,10 @@ alter role grafana_reader with login nosuperuser nocreatedb nocreaterole nobypas
     connection limit 20 password :'password';
 alter role grafana_reader set default_transaction_read_only = on;
 alter role grafana_reader set statement_timeout = '30s';
-select format('alter role grafana_reader set brain.tenant_id = %L', id::text) from tenant \gexec
+alter role grafana_reader reset brain.tenant_id;
+-- Bound by its name: whatever it sets in a session, it stays this tenant's.
+insert into sql_role (role_name, tenant_id) select 'grafana_reader', id from tenant
+on conflict (role_name) do update set tenant_id = excluded.tenant_id;
 
 grant usage on schema public to grafana_reader;
 grant select on tenant, site, machine, signal, signal_latest, machine_condition, machine_state, alarm, finding,

@@ -168,7 +168,7 @@ async def test_a_trend_is_found_by_index(edition_database: Database) -> None:
         await connection.execute("analyze")
     # Only the owner may be shown a plan that goes through chunks; the tenant's setting is what matters.
     async with edition_database.connection() as connection, connection.transaction():
-        await connection.execute("select set_config('brain.tenant_id', $1, true)", str(tenant))
+        await connection.execute("insert into sql_role values (current_user, $1)", tenant)
         plan = await connection.fetch(
             f"explain select * from tenant_reading where signal_id = {signal} "
             f"and time >= '{(NOW - timedelta(hours=1)).isoformat()}' and time < '{NOW.isoformat()}' order by time"
