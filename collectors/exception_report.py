@@ -4,12 +4,12 @@ What is new is set per signal in its template: a change of more than ``deadband`
 ``report_every_s``. State changes (boolean signals) always pass.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plant import MICROSECONDS, Batch, Rejected, SignalDirectory, Sink, template_library
+from plant import MICROSECONDS, Batch, Rejected, SignalDirectory, Sink, Template, template_library
 
 _NEVER = np.iinfo(np.int64).min // 2
 
@@ -21,7 +21,14 @@ class ReportByException:
     remembered once the sink has it, so that one that was refused is offered again.
     """
 
-    def __init__(self, sink: Sink, directory: Callable[[], SignalDirectory]) -> None:
+    def __init__(
+        self,
+        sink: Sink,
+        directory: Callable[[], SignalDirectory],
+        templates: Mapping[str, Template] | None = None,
+    ) -> None:
+        """templates: by key; those that ship with the product where none are given"""
+        self._templates = template_library() if templates is None else templates
         self._sink = sink
         self._directory = directory
         self._known: SignalDirectory | None = None
@@ -52,9 +59,8 @@ class ReportByException:
         length = max((signal for entry in directory for signal in entry.signal_ids.values()), default=-1) + 1
         self._deadbands = np.zeros(length)
         self._every_us = np.zeros(length, np.int64)
-        templates = template_library()
         for entry in directory:
-            for kind in templates[entry.template].signals if entry.template in templates else ():
+            for kind in self._templates[entry.template].signals if entry.template in self._templates else ():
                 if kind.deadband and kind.key in entry.signal_ids:
                     signal = entry.signal_ids[kind.key]
                     self._deadbands[signal] = kind.deadband

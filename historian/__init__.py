@@ -71,6 +71,7 @@ from historian.plants import Machine, ensure_tenant, load_directory, load_machin
 from historian.positions import Position, load_positions, locked_position, move_position, quarantine
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
+from historian.sizes import compress_now, reading_bytes
 from historian.summaries import BlockSummaries
 from historian.work_orders import (
     NewWorkOrder,
@@ -126,6 +127,7 @@ __all__ = [
     "clear_alarm",
     "close_finding",
     "compact_closed",
+    "compress_now",
     "drop_empty",
     "drop_older_than",
     "end_downtime",
@@ -177,6 +179,7 @@ __all__ = [
     "read_readings",
     "read_rollup",
     "read_trend",
+    "reading_bytes",
     "record_work",
     "reduce_trend",
     "refresh_rollups",

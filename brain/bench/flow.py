@@ -14,7 +14,7 @@ from brain.bench.load import SHAPES
 from brain.bench.meter import Meter
 from brain.product import Product
 from brain.settings import Settings
-from historian import Connection, Database, load_positions
+from historian import Connection, Database, load_positions, reading_bytes
 
 _POLL_S = 0.1
 _DRAIN_S = 180.0
@@ -194,9 +194,7 @@ async def _measure(database: Database, load: "Load", meter: Meter, stream: Strea
             await asyncio.sleep(_POLL_S)
         latency = await _latency(connection, wall_began, wall_ended)
         counts = await connection.fetchrow(COUNTS, timeout=600)
-        size = await connection.fetchval(
-            "select sum(pg_total_relation_size(inhrelid)) from pg_inherits where inhparent = 'reading'::regclass"
-        )
+        size = await reading_bytes(connection)
     done = committed_after - committed_before
     per_million = {name: round(used / max(done, 1) * 1e6, 3) for name, used in cpu.items()}
     half = backlog[len(backlog) // 2 :]
@@ -215,7 +213,7 @@ async def _measure(database: Database, load: "Load", meter: Meter, stream: Strea
         per_million,
         round(sum(per_million.values()), 3),
         {name: round(peak, 1) for name, peak in meter.peak_mb.items()},
-        round(int(size or 0) / max(counts["stored"], 1), 1),
+        round(size / max(counts["stored"], 1), 1),
     )
 
 

@@ -41,6 +41,35 @@ def ingest(
         print_json(result)
 
 
+@bench_app.command("storage")
+def storage(
+    machines: Annotated[int, typer.Option(min=1, help="simulated motors, 16 signals each")] = 20,
+    hours: Annotated[int, typer.Option(min=1, max=24, help="how long they run")] = 6,
+    as_json: Json = False,
+) -> None:
+    """Bytes a reading takes, fresh and once closed, on this edition. Example: `brain bench storage --hours 2 --json`"""
+    from brain.bench.storage import bench_storage
+    from brain.settings import load_settings
+
+    settings = load_settings()
+    configure_logs(settings.log_level, "bench")
+    console = Console(soft_wrap=True)
+    result = run_body(bench_storage(settings, machines, hours, console.print))
+    table = Table("", "readings", "bytes hot", "bytes compressed")
+    for key, name in (("every_reading", "every reading"), ("by_exception", "by exception")):
+        stored = result[key]
+        table.add_row(
+            name, f"{stored['readings']:,}", f"{stored['bytes_hot']:.1f}", f"{stored['bytes_compressed']:.1f}"
+        )
+    console.print(table)
+    console.print(
+        f"plain rows with float8 {result['bytes_float8']:.1f} bytes, with float4 {result['bytes_float4']:.1f}; "
+        f"by exception {result['by_exception']['share_reported']:.0%} of the readings"
+    )
+    if as_json:
+        print_json(result)
+
+
 _FLOWS = ("fast", "paced", "single", "gateway", "workers")
 
 

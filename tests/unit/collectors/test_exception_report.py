@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors import ReportByException, exception_report
+from collectors import ReportByException
 from plant import Batch, MachineEntry, SignalDirectory, Template, TemplateError, template_library
 
 SECOND = 1_000_000
@@ -13,15 +13,15 @@ MOTOR = template_library()["motor"]
 DEADBANDS = {"current_u": 0.5, "winding_temperature": 1.0}
 
 
-@pytest.fixture(autouse=True)
-def quiet_motor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The motor's template, with a deadband on two of its signals."""
-    signals = [
-        kind.model_copy(update={"deadband": DEADBANDS.get(kind.key, 0.0), "report_every_s": 10.0})
-        for kind in MOTOR.signals
-    ]
-    quiet = MOTOR.model_copy(update={"signals": tuple(signals)})
-    monkeypatch.setattr(exception_report, "template_library", lambda: {"motor": quiet})
+# The motor's template, with a deadband on two of its signals.
+QUIET = MOTOR.model_copy(
+    update={
+        "signals": tuple(
+            kind.model_copy(update={"deadband": DEADBANDS.get(kind.key, 0.0), "report_every_s": 10.0})
+            for kind in MOTOR.signals
+        )
+    }
+)
 
 
 class Kept:
@@ -47,7 +47,7 @@ def filtered() -> tuple[ReportByException, Kept]:
     kept = Kept()
     ids = {"current_u": 1, "winding_temperature": 2, "running": 3, "speed": 4}
     directory = SignalDirectory([MachineEntry("works", "line", "M1", "motor", ids, {})])
-    return ReportByException(kept, lambda: directory), kept
+    return ReportByException(kept, lambda: directory, {"motor": QUIET}), kept
 
 
 def batch(*rows: tuple[int, int, float, int]) -> Batch:
