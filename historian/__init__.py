@@ -60,6 +60,7 @@ from historian.operation import (
 from historian.overview import Overview, read_overview
 from historian.partitions import (
     READING,
+    READING_1MIN,
     PartitionKeeper,
     drop_empty,
     drop_older_than,
@@ -86,6 +87,7 @@ from historian.work_orders import (
 
 __all__ = [
     "READING",
+    "READING_1MIN",
     "AlarmRow",
     "BlockSummaries",
     "Compacted",

@@ -70,6 +70,33 @@ def storage(
         print_json(result)
 
 
+@bench_app.command("queries")
+def queries(
+    machines: Annotated[int, typer.Option(min=10, help="machines of the plant")] = 10_000,
+    days: Annotated[int, typer.Option(min=21, help="days of its past")] = 90,
+    calls: Annotated[int, typer.Option(min=3, help="how often each query is asked")] = 20,
+    rate: Annotated[float, typer.Option(min=0, help="readings a second that arrive meanwhile; 0: none")] = 100_000,
+    as_json: Json = False,
+) -> None:
+    """Every query of API and console on a large plant. Example: `brain bench queries --machines 1000 --json`"""
+    from brain.bench.queries import QueryOrder, bench_queries
+    from brain.settings import load_settings
+
+    settings = load_settings()
+    configure_logs(settings.log_level, "bench")
+    console = Console(soft_wrap=True)
+    result = run_body(bench_queries(settings, QueryOrder(machines, days, calls, rate), console.print))
+    console.print(", ".join(f"{name} {count:,}" for name, count in result["rows"].items()))
+    table = Table("query, ms", "first", "p50", "p95", "p50 under load", "p95 under load")
+    for name, timed in result["queries"].items():
+        table.add_row(name, *("-" if value is None else f"{value:.1f}" for value in timed.values()))
+    console.print(table)
+    scans = result["sequential_scans"]
+    console.print(f"sequential scans over readings: {scans or 'none'}")
+    if as_json:
+        print_json(result)
+
+
 _FLOWS = ("fast", "paced", "single", "gateway", "workers")
 
 
