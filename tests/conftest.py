@@ -84,25 +84,38 @@ def timescale_apache() -> Iterator[str]:
     subprocess.run(["sh", str(_CHROOT_SCRIPT), "stop", str(_CHROOT)], check=False, timeout=60)
 
 
-@pytest_asyncio.fixture(params=["postgresql", "timescaledb-apache", "timescaledb-community"])
-async def edition_database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """A fresh historian on each edition in turn; the two of TimescaleDB skip by name where they are missing."""
-    if request.param == "postgresql":
-        server = request.getfixturevalue("postgres").url
-    elif request.param == "timescaledb-apache":
-        server = request.getfixturevalue("timescale_apache")
-    else:
-        server = os.environ.get("BRAIN_TEST_DATABASE_URL", "")
-        if not server:
-            pytest.skip("TimescaleDB (Community edition): BRAIN_TEST_DATABASE_URL is not set")
+@pytest.fixture(params=["postgresql", "timescaledb-apache", "timescaledb-community"])
+def edition_server(request: pytest.FixtureRequest) -> tuple[str, str]:
+    """(edition, URL of a server) in turn; the two of TimescaleDB skip by name where they are missing."""
+    edition: str = request.param
+    if edition == "postgresql":
+        return edition, request.getfixturevalue("postgres").url
+    if edition == "timescaledb-apache":
+        return edition, request.getfixturevalue("timescale_apache")
+    server = os.environ.get("BRAIN_TEST_DATABASE_URL", "")
+    if not server:
+        pytest.skip("TimescaleDB (Community edition): BRAIN_TEST_DATABASE_URL is not set")
+    return edition, server
+
+
+@pytest_asyncio.fixture
+async def edition_url(edition_server: tuple[str, str]) -> AsyncIterator[str]:
+    """URL of an empty database on each edition, dropped after the test."""
+    _, server = edition_server
     name = f"test_{uuid4().hex[:12]}"
     connection = await asyncpg.connect(server)
     await connection.execute(f"create database {name}")
     try:
-        await migrate(with_database(server, name))
-        async with Database.open(with_database(server, name), max_size=6) as opened:
-            assert opened.edition == request.param
-            yield opened
+        yield with_database(server, name)
     finally:
         await connection.execute(f"drop database {name} with (force)")
         await connection.close()
+
+
+@pytest_asyncio.fixture
+async def edition_database(edition_server: tuple[str, str], edition_url: str) -> AsyncIterator[Database]:
+    """A fresh historian on each edition."""
+    await migrate(edition_url)
+    async with Database.open(edition_url, max_size=6) as opened:
+        assert opened.edition == edition_server[0]
+        yield opened
