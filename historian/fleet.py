@@ -34,10 +34,11 @@ from machine join site on site.id = machine.site_id
 left join machine_condition condition on condition.machine_id = machine.id
 where machine.id = $1
 """
-# Signals of a machine with their newest readings (one or two blocks of them).
+# Signals of a machine with their newest readings (one or two blocks of them; the view is asked for the machine, or it
+# would look up the newest readings of all).
 SIGNALS = """
 select signal.id, signal.key, signal.unit, latest.time, latest.value, latest.quality
-from signal left join signal_latest latest on latest.signal_id = signal.id
+from signal left join (select * from signal_latest where machine_id = $1) latest on latest.signal_id = signal.id
 where signal.machine_id = $1 order by signal.id
 """
 SIGNAL_ID = "select id, unit from signal where machine_id = $1 and key = $2"

@@ -12,31 +12,45 @@ from machine join site on site.id = machine.site_id
 where ($1::text is null or site.key = $1) and ($2::int is null or machine.id = $2)
 order by machine.id
 """
-# Seconds in each state, clipped to the period (primary key machine_state).
+# Seconds in each state, clipped to the period: what began in it (index machine_state_by_start), and of each machine the
+# one interval that had begun before (primary key machine_state). Intervals of a machine do not overlap.
 STATES = """
 select machine_id, state,
     sum(extract(epoch from least(ended_at, $2) - greatest(started_at, $1)))::float8 as seconds
-from machine_state where started_at < $2 and ended_at > $1
+from (
+    select machine_id, state, started_at, ended_at from machine_state where started_at >= $1 and started_at < $2 {some}
+    union all
+    select before.machine_id, before.state, before.started_at, before.ended_at
+    from machine cross join lateral (
+        select * from machine_state where machine_id = machine.id and started_at < $1
+        order by started_at desc limit 1
+    ) before
+    where before.ended_at > $1 {some_machines}
+) as state
 group by machine_id, state
 """
-# Stops that touch the period, clipped; a stop that lasts ends where its machine was last seen.
+# Stops that touch the period, clipped; a stop that lasts ends where its machine was last seen (primary key
+# machine_state, asked for those alone).
 STOPS = """
 select event.machine_id, event.planned,
-    extract(
-        epoch from greatest(least(coalesce(event.ended_at, seen.until, event.started_at), $2), $1)
-    )::float8 as until,
+    extract(epoch from greatest(least(stop.until, $2), $1))::float8 as until,
     extract(epoch from greatest(event.started_at, $1))::float8 as since,
     event.started_at >= $1 as begun
 from downtime_event event
-left join lateral (
-    select max(ended_at) as until from machine_state where machine_state.machine_id = event.machine_id
-) seen on true
-where event.started_at < $2 and coalesce(event.ended_at, seen.until, event.started_at) > $1
+cross join lateral (
+    select coalesce(
+        event.ended_at,
+        (select ended_at from machine_state where machine_state.machine_id = event.machine_id
+            order by started_at desc limit 1),
+        event.started_at
+    ) as until
+) as stop
+where event.started_at < $2 and stop.until > $1 {some}
 """
 # Cost of jobs closed in the period.
 WORK = """
 select machine_id, sum(labour_h * labour_rate + parts_cost)::float8 as cost, count(*) as jobs
-from work_order where state = 'done' and closed_at >= $1 and closed_at < $2 group by machine_id
+from work_order where state = 'done' and closed_at >= $1 and closed_at < $2 {some} group by machine_id
 """
 
 
@@ -64,14 +78,24 @@ async def load_kpi_machines(
     connection: Connection, start: datetime, end: datetime, *, site: str | None = None, machine: int | None = None
 ) -> list[KpiMachine]:
     """All machines of the tenant at work (of a site, or one machine) with what happened in [start, end)."""
+    machines = await connection.fetch(MACHINES, site, machine)
+    if site is None and machine is None:
+        arguments: list[object] = [start, end]
+        some, some_machines = "", ""
+    else:
+        arguments = [start, end, [row["id"] for row in machines]]
+        some, some_machines = "and machine_id = any($3)", "and machine.id = any($3)"
     seconds: dict[int, dict[str, float]] = {}
-    for row in await connection.fetch(STATES, start, end):
+    for row in await connection.fetch(STATES.format(some=some, some_machines=some_machines), *arguments):
         seconds.setdefault(row["machine_id"], {})[row["state"]] = row["seconds"]
     stops: dict[int, list[tuple[bool, float, bool]]] = {}
-    for row in await connection.fetch(STOPS, start, end):
+    for row in await connection.fetch(STOPS.format(some=some), *arguments):
         stop = (row["planned"], max(0.0, row["until"] - row["since"]), row["begun"])
         stops.setdefault(row["machine_id"], []).append(stop)
-    work = {row["machine_id"]: (row["cost"], row["jobs"]) for row in await connection.fetch(WORK, start, end)}
+    work = {
+        row["machine_id"]: (row["cost"], row["jobs"])
+        for row in await connection.fetch(WORK.format(some=some), *arguments)
+    }
     return [
         KpiMachine(
             row["id"],
@@ -85,5 +109,5 @@ async def load_kpi_machines(
             tuple(stops.get(row["id"], ())),
             *work.get(row["id"], (0.0, 0)),
         )
-        for row in await connection.fetch(MACHINES, site, machine)
+        for row in machines
     ]
