@@ -29,6 +29,7 @@ from historian import (
     register_machines,
     store_encoded,
 )
+from ingest import Upkeep
 from plant import Batch, MachineSpec, to_datetime, to_microseconds
 
 pytestmark = pytest.mark.integration
@@ -217,6 +218,22 @@ async def test_retention_forgets_blocks_and_empty_ranges(edition_database: Datab
         await drop_empty(connection, NOW)
         assert [tuple(row) for row in await connection.fetch(count)] == [(mine, 120), (theirs, 240)]
         assert await write(connection, hours_of(mine, NOW - 10 * DAY, 3)) == 60
+
+
+async def test_upkeep_does_all_of_it(edition_database: Database) -> None:
+    _, mine = await _plant(edition_database, "mine")
+    _, theirs = await _plant(edition_database, "theirs")
+    async with edition_database.connection() as connection:
+        for signal in (mine, theirs):
+            for days in (40, 20, 10, 3):
+                await write(connection, hours_of(signal, NOW - days * DAY, 2))
+    await Upkeep(edition_database, 30 * DAY, {"mine": 15 * DAY, "nobody": DAY}).once(NOW)
+    async with edition_database.connection() as connection:
+        count = "select signal_id, count(*) from reading_all group by 1 order by 1"
+        assert [tuple(row) for row in await connection.fetch(count)] == [(mine, 240), (theirs, 360)]
+        if compacts(edition_database):
+            assert await connection.fetchval("select count(*) from reading") == 0
+            assert await connection.fetchval("select count(*) from reading_block") == 10
 
 
 async def test_a_fast_plant_gets_ranges_of_an_hour(edition_database: Database) -> None:
