@@ -13,7 +13,7 @@ import numpy as np
 import structlog
 
 from historian.blocks import HOUR_US, encode_blocks
-from historian.copying import POSTGRES_EPOCH_US, binary_copy, copy_out, tuple_of
+from historian.copying import READING_COLUMNS, batch_of, binary_copy, copy_out, tuple_of
 from historian.database import Connection, Edition, detect_edition
 from historian.partitions import READING, Range, list_ranges
 from plant import Batch, to_datetime
@@ -55,7 +55,7 @@ where signal_id >= {first} and signal_id < {end} order by signal_id, time
 COUNTS = "select count(*) as rows, min(signal_id) as first, max(signal_id) as last from {name}"
 PUBLISH = "insert into reading_block select * from reading_block_new"
 
-_ROW = tuple_of(time=">i8", signal=">i4", value=">f8", quality=">i2")
+_ROW = tuple_of(**READING_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +118,7 @@ async def _compact(connection: Connection, known: Range) -> Compacted | None:
     blocks = 0
     for first in range(counts["first"], counts["last"] + 1, step):
         rows = await copy_out(connection, ROWS.format(name=known.name, first=first, end=first + step), _ROW)
-        batch = Batch(
-            rows["time"].astype(np.int64) + POSTGRES_EPOCH_US,
-            rows["signal"].astype(np.int32),
-            rows["value"].astype(np.float64),
-            rows["quality"].astype(np.int16),
-        )
-        encoded = await asyncio.to_thread(list, encode_blocks(batch))
+        encoded = await asyncio.to_thread(list, encode_blocks(batch_of(rows)))
         await binary_copy(connection, "reading_block_new", b"".join(encoded))
         blocks += len(encoded)
     return Compacted(known.name, counts["rows"], blocks) if await _publish(connection, known) else None

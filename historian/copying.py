@@ -30,8 +30,11 @@ def tuple_of(**fields: str) -> np.dtype[np.void]:
     return np.dtype(parts)
 
 
-_READING = tuple_of(time=">i8", signal=">i4", value=">f8", quality=">i2")
-_KEY = tuple_of(time=">i8", signal=">i4")
+READING_COLUMNS = {"time": ">i8", "signal_id": ">i4", "value": ">f8", "quality": ">i2"}
+"""Columns of ``reading`` and their types in COPY's binary format."""
+
+_READING = tuple_of(**READING_COLUMNS)
+_KEY = tuple_of(time=">i8", signal_id=">i4")
 _CHUNK = 1 << 20
 _LARGEST = np.iinfo(np.int64).max
 
@@ -53,8 +56,8 @@ def encode_copy(batch: Batch) -> bytes:
     tuples["fields"] = 4
     tuples["time_length"] = 8
     tuples["time"] = batch.times - POSTGRES_EPOCH_US
-    tuples["signal_length"] = 4
-    tuples["signal"] = batch.signal_ids
+    tuples["signal_id_length"] = 4
+    tuples["signal_id"] = batch.signal_ids
     tuples["value_length"] = 8
     tuples["value"] = batch.values
     tuples["quality_length"] = 2
@@ -128,7 +131,7 @@ def _of_keys(batch: Batch, keys: NDArray[np.void]) -> Batch:
     times, ranks = np.unique(batch.times, return_inverse=True)
     ours = batch.signal_ids.astype(np.int64) * len(times) + ranks
     key_ranks = np.searchsorted(times, keys["time"].astype(np.int64) + POSTGRES_EPOCH_US)
-    return batch.select(np.isin(ours, keys["signal"].astype(np.int64) * len(times) + key_ranks))
+    return batch.select(np.isin(ours, keys["signal_id"].astype(np.int64) * len(times) + key_ranks))
 
 
 async def binary_copy(connection: Connection, table: str, rows: bytes) -> None:
@@ -152,6 +155,16 @@ async def copy_out(connection: Connection, statement: str, row: np.dtype[np.void
     async with connection.transaction():
         await connection.execute(BY_INDEX)
         return await _rows_of(connection, statement, row)
+
+
+def batch_of(rows: NDArray[np.void] | Mapping[str, NDArray[Any]]) -> Batch:
+    """The batch of rows or columns ``time``, ``signal_id``, ``value``, ``quality`` as COPY handed them out."""
+    return Batch(
+        rows["time"].astype(np.int64) + POSTGRES_EPOCH_US,
+        rows["signal_id"].astype(np.int32),
+        rows["value"].astype(np.float64),
+        rows["quality"].astype(np.int16),
+    )
 
 
 async def copy_columns_out(

@@ -195,10 +195,15 @@ class MinuteKeeper:
                     await binary_copy(connection, "reading_1min", minute.rows())
                     await connection.execute(MARK_HOURS, [bucket])
                 else:
-                    await connection.execute(RELEASE, bucket, self._token)
+                    await self._leave(connection, minute.start)
         except asyncpg.UniqueViolationError:
             # Part of it had been rolled up from readings that we never saw.
-            await connection.execute(RELEASE, bucket, self._token)
+            await self._leave(connection, minute.start)
         del self._open[minute.start]
         self._closed_before = max(self._closed_before, minute.start + _MINUTE_US)
         return True
+
+    async def _leave(self, connection: Connection, minute: int) -> None:
+        """Have the refresher compute a minute, again where it has done so before us."""
+        if await connection.execute(RELEASE, to_datetime(minute), self._token) == "UPDATE 0":
+            await mark_dirty(connection, [minute])

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from historian.blocks import hour_of
-from historian.copying import POSTGRES_EPOCH_US, copy_columns_out, copy_out, tuple_of
+from historian.copying import (
+    POSTGRES_EPOCH_US,
+    READING_COLUMNS,
+    batch_of,
+    copy_columns_out,
+    copy_out,
+    tuple_of,
+)
 from historian.database import Connection
 from plant import MICROSECONDS, Batch, to_microseconds
 
@@ -40,7 +47,6 @@ from {{view}} where signal_id = $1 and bucket >= $2 and bucket < $3 order by buc
 """
 
 # Columns as COPY hands them out (historian.copying).
-_READING = {"time": ">i8", "signal_id": ">i4", "value": ">f8", "quality": ">i2"}
 _ROLLUP = {
     "bucket": ">i8",
     "signal_id": ">i4",
@@ -103,14 +109,8 @@ async def read_readings(
     statement = READINGS.format(
         chosen=_chosen(signal_ids), start=_literal(start), end=_literal(end), hour=_literal(hour_of(start))
     )
-    columns = await _columns(connection, statement, _READING, gathered=signal_ids is None)
-    order = np.argsort(columns["time"], kind="stable")
-    return Batch(
-        columns["time"][order].astype(np.int64) + POSTGRES_EPOCH_US,
-        columns["signal_id"][order].astype(np.int32),
-        columns["value"][order].astype(np.float64),
-        columns["quality"][order].astype(np.int16),
-    )
+    batch = batch_of(await _columns(connection, statement, READING_COLUMNS, gathered=signal_ids is None))
+    return batch.select(np.argsort(batch.times, kind="stable"))
 
 
 async def read_rollup(

@@ -70,6 +70,16 @@ async def plant_with(database: Database, machines: int, tenant: str = "default",
     return tenant_id
 
 
+async def one_motor(database: Database, tenant: str) -> tuple[int, int]:
+    """A tenant with one motor; (tenant id, id of its signal speed)."""
+    async with database.connection() as connection:
+        tenant_id = await ensure_tenant(connection, tenant, tenant)
+        await register_machines(connection, tenant_id, [MachineSpec("s", "l", "M1", "Motor", "motor")])
+        signal_id = (await load_directory(connection, tenant_id)).signal_id("s", "M1", "speed")
+    assert signal_id is not None
+    return tenant_id, signal_id
+
+
 async def _readings(connection, signal_ids: list[int], now: datetime) -> None:
     count = len(template_library()["motor"].signals)
     seconds = np.arange(600)

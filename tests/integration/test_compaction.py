@@ -20,17 +20,15 @@ from historian import (
     compact_closed,
     drop_empty,
     drop_older_than,
-    ensure_tenant,
     export_rows,
     forget_older_than,
-    load_directory,
     open_late,
     read_readings,
-    register_machines,
     store_encoded,
 )
 from ingest import Upkeep
-from plant import Batch, MachineSpec, to_datetime, to_microseconds
+from plant import Batch, to_datetime, to_microseconds
+from tests.plant_records import one_motor
 
 pytestmark = pytest.mark.integration
 
@@ -125,15 +123,6 @@ async def test_blocks_give_back_every_bit(edition_database: Database, first: lis
         assert {row[:2] for row in merged} == known | distinct
 
 
-async def _plant(database: Database, tenant: str) -> tuple[int, int]:
-    async with database.connection() as connection:
-        tenant_id = await ensure_tenant(connection, tenant, tenant)
-        await register_machines(connection, tenant_id, [MachineSpec("s", "l", "M1", "Motor", "motor")])
-        signal = (await load_directory(connection, tenant_id)).signal_id("s", "M1", "speed")
-    assert signal is not None
-    return tenant_id, signal
-
-
 def hours_of(signal: int, start: datetime, hours: int) -> Batch:
     n = hours * 60
     moments = to_microseconds(start) + np.arange(n) * 60_000_000
@@ -141,8 +130,8 @@ def hours_of(signal: int, start: datetime, hours: int) -> Batch:
 
 
 async def test_tenants_see_their_own_blocks_alone_and_by_index(edition_database: Database) -> None:
-    mine, my_signal = await _plant(edition_database, "mine")
-    _, their_signal = await _plant(edition_database, "theirs")
+    mine, my_signal = await one_motor(edition_database, "mine")
+    _, their_signal = await one_motor(edition_database, "theirs")
     start = NOW - 5 * DAY
     async with edition_database.connection() as connection:
         for signal in (my_signal, their_signal):
@@ -182,7 +171,7 @@ async def test_what_comes_while_a_range_is_compacted_is_kept(
         pytest.skip("TimescaleDB Community compresses by itself")
     from historian import compaction
 
-    _, signal = await _plant(edition_database, "mine")
+    _, signal = await one_motor(edition_database, "mine")
     start = NOW - 5 * DAY
     publish = compaction._publish
     late = hours_of(signal + 1, start, 1)
@@ -203,8 +192,8 @@ async def test_what_comes_while_a_range_is_compacted_is_kept(
 
 
 async def test_retention_forgets_blocks_and_empty_ranges(edition_database: Database) -> None:
-    _, mine = await _plant(edition_database, "mine")
-    _, theirs = await _plant(edition_database, "theirs")
+    _, mine = await one_motor(edition_database, "mine")
+    _, theirs = await one_motor(edition_database, "theirs")
     async with edition_database.connection() as connection:
         for signal in (mine, theirs):
             for days in (40, 20, 10):
@@ -221,8 +210,8 @@ async def test_retention_forgets_blocks_and_empty_ranges(edition_database: Datab
 
 
 async def test_upkeep_does_all_of_it(edition_database: Database) -> None:
-    _, mine = await _plant(edition_database, "mine")
-    _, theirs = await _plant(edition_database, "theirs")
+    _, mine = await one_motor(edition_database, "mine")
+    _, theirs = await one_motor(edition_database, "theirs")
     async with edition_database.connection() as connection:
         for signal in (mine, theirs):
             for days in (40, 20, 10, 3):

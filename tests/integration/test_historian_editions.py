@@ -24,20 +24,11 @@ from historian import (
     store_readings,
 )
 from plant import Batch, MachineSpec, TemplateError, to_datetime, to_microseconds
+from tests.plant_records import one_motor
 
 pytestmark = pytest.mark.integration
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-
-
-async def _plant(database: Database, tenant: str) -> tuple[int, int]:
-    """A tenant with one motor; (tenant id, id of its signal speed)."""
-    async with database.connection() as connection:
-        tenant_id = await ensure_tenant(connection, tenant, tenant)
-        await register_machines(connection, tenant_id, [MachineSpec("s", "l", "M1", "Motor", "motor")])
-        signal_id = (await load_directory(connection, tenant_id)).signal_id("s", "M1", "speed")
-    assert signal_id is not None
-    return tenant_id, signal_id
 
 
 async def _fill(database: Database, signal_id: int, times: np.ndarray, values: np.ndarray) -> None:
@@ -73,7 +64,7 @@ async def test_migrating_again_and_from_two_starters_changes_nothing(edition_dat
 
 async def test_newest_seconds_are_found_without_reading_the_day(edition_database: Database) -> None:
     """What was added since the last vacuum is known to the block ranges as soon as they are summarized."""
-    _, signal = await _plant(edition_database, "t")
+    _, signal = await one_motor(edition_database, "t")
     midnight = NOW.replace(hour=0, minute=0, second=0)
     times = to_microseconds(midnight) + np.arange(300_000) * 100_000
     ids = (np.arange(300_000) % 16 + signal).astype(np.int32)
@@ -103,8 +94,8 @@ async def test_newest_seconds_are_found_without_reading_the_day(edition_database
 
 
 async def test_another_tenant_sees_nothing(edition_database: Database) -> None:
-    mine, my_signal = await _plant(edition_database, "mine")
-    theirs, their_signal = await _plant(edition_database, "theirs")
+    mine, my_signal = await one_motor(edition_database, "mine")
+    theirs, their_signal = await one_motor(edition_database, "theirs")
     times = to_microseconds(NOW - timedelta(hours=5)) + np.arange(600) * 30_000_000
     for signal in (my_signal, their_signal):
         await _fill(edition_database, signal, times, np.arange(600.0))
@@ -134,7 +125,7 @@ async def test_another_tenant_sees_nothing(edition_database: Database) -> None:
 
 
 async def test_without_a_tenant_the_role_sees_nothing(edition_database: Database) -> None:
-    await _plant(edition_database, "mine")
+    await one_motor(edition_database, "mine")
     async with edition_database.connection() as connection, connection.transaction():
         await connection.execute("set local role brain_api")
         assert await connection.fetch("select * from machine") == []
@@ -144,7 +135,7 @@ async def test_without_a_tenant_the_role_sees_nothing(edition_database: Database
 async def test_trend_keeps_extremes_and_the_newest_readings(
     edition_database: Database, hours: float, source: str
 ) -> None:
-    tenant, signal = await _plant(edition_database, "mine")
+    tenant, signal = await one_motor(edition_database, "mine")
     n = 4000
     start = to_microseconds(NOW - timedelta(hours=hours))
     times = start + np.linspace(0, hours * 3_599_000_000, n).astype(np.int64)
@@ -161,7 +152,7 @@ async def test_trend_keeps_extremes_and_the_newest_readings(
 
 
 async def test_a_trend_is_found_by_index(edition_database: Database) -> None:
-    tenant, signal = await _plant(edition_database, "mine")
+    tenant, signal = await one_motor(edition_database, "mine")
     times = to_microseconds(NOW - timedelta(hours=20)) + np.arange(20_000) * 3_000_000
     await _fill(edition_database, signal, times, np.arange(20_000.0))
     async with edition_database.connection() as connection:
@@ -180,7 +171,7 @@ async def test_a_trend_is_found_by_index(edition_database: Database) -> None:
 
 
 async def test_retention_drops_whole_ranges_only(edition_database: Database) -> None:
-    _, signal = await _plant(edition_database, "mine")
+    _, signal = await one_motor(edition_database, "mine")
     days = np.array([40, 20, 1])
     times = np.array([to_microseconds(NOW - timedelta(days=int(day))) for day in days])
     await _fill(edition_database, signal, times, np.arange(3.0))
