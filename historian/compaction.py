@@ -90,12 +90,14 @@ async def compact_closed(connection: Connection, now: datetime) -> list[Compacte
 
     A range into which something came meanwhile stays as it is until the next call.
     """
-    if await detect_edition(connection) is Edition.TIMESCALE_COMMUNITY:
-        return []
     if not await connection.fetchval(ONE_COMPACTOR):
         return []
     done = []
     try:
+        # What is noted matters to work in progress alone, and there is none.
+        await connection.execute("delete from reading_late")
+        if await detect_edition(connection) is Edition.TIMESCALE_COMMUNITY:
+            return []
         for known in await list_ranges(connection, READING):
             if known.end > now - AFTER or not await connection.fetchval(f"select exists (select from {known.name})"):
                 continue

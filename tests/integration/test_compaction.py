@@ -220,6 +220,7 @@ async def test_upkeep_does_all_of_it(edition_database: Database) -> None:
     async with edition_database.connection() as connection:
         count = "select signal_id, count(*) from reading_all group by 1 order by 1"
         assert [tuple(row) for row in await connection.fetch(count)] == [(mine, 240), (theirs, 360)]
+        assert await connection.fetchval("select count(*) from reading_late") == 0
         if compacts(edition_database):
             assert await connection.fetchval("select count(*) from reading") == 0
             assert await connection.fetchval("select count(*) from reading_block") == 10
