@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from collectors.memory import Memory
-from collectors.mqtt_connection import Connection, SessionOptions, connect
+from collectors.mqtt_connection import Connection, SessionOptions, Tls, connect
 from collectors.mqtt_intake import Intake
 from collectors.native import NativeDecoder
 from collectors.sources import MqttSource
@@ -114,7 +114,13 @@ class MqttCollector:
     async def _connect(self, intake: Intake) -> Connection:
         source = self._source
         given_up = threading.Event()
-        options = SessionOptions(source.client_id, source.receive_maximum, source.max_payload, source.session_expiry_s)
+        options = SessionOptions(
+            source.client_id,
+            source.receive_maximum,
+            source.max_payload,
+            source.session_expiry_s,
+            tls=Tls(source.ca_file, source.certificate_file, source.key_file),
+        )
         connecting = asyncio.create_task(
             asyncio.to_thread(
                 connect,

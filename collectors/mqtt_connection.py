@@ -2,10 +2,12 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
@@ -29,6 +31,7 @@ _KEEPALIVE_S = 20
 _READ_BYTES = 1 << 18
 _PAUSE_S = 0.02
 _PUBACK = 0x40
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
 class Refused(OSError):
@@ -40,6 +43,33 @@ class _UnsupportedProtocol(Refused):
 
 
 @dataclass(frozen=True, slots=True)
+class Tls:
+    """Files in PEM format.
+
+    ca_file: certificates to trust; None: those of the system
+    certificate_file, key_file: our own certificate, where the broker asks for one
+    """
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """TLS 1.2 or newer, the broker's name checked. Raises :class:`Refused` naming a file that is of no use."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+        except (OSError, ssl.SSLError) as problem:
+            raise Refused(f"ca_file {self.ca_file} holds no certificates that can be read: {problem}") from problem
+        if self.certificate_file is not None and self.key_file is not None:
+            try:
+                context.load_cert_chain(self.certificate_file, self.key_file)
+            except (OSError, ssl.SSLError) as problem:
+                files = f"certificate_file {self.certificate_file} and key_file {self.key_file}"
+                raise Refused(f"{files} are no certificate and its key: {problem}") from problem
+        return context
+
+
+@dataclass(frozen=True, slots=True)
 class SessionOptions:
     """How to connect.
 
@@ -47,6 +77,7 @@ class SessionOptions:
     max_payload: of longer messages only the beginning is handed on [bytes]
     session_expiry_s: how long the broker keeps the session; 0 for none
     reconnect: whether the client connects again by itself and sends unacknowledged messages again
+    tls: whom to trust and who we are, for URLs that begin with mqtts://
     """
 
     client_id: str
@@ -54,6 +85,7 @@ class SessionOptions:
     max_payload: int = 262_144
     session_expiry_s: int = 0
     reconnect: bool = False
+    tls: Tls = field(default_factory=Tls)
 
 
 class Connection:
@@ -153,7 +185,7 @@ def connect(
     """
     # Asked first, with nothing in the question: amqtt 0.12 refuses a bare CONNECT of MQTT 5 at once, but waits
     # for ever over one with properties, because it reads them as the client's name.
-    question = SessionOptions(f"{options.client_id}-asks")
+    question = SessionOptions(f"{options.client_id}-asks", tls=options.tls)
     protocol = MQTTProtocolVersion.MQTTv5
     try:
         _connect(url, question, protocol, (None, None, None), given_up, bare=True).close()
@@ -167,7 +199,7 @@ def connect(
 def url_without_password(url: str) -> str:
     """The URL as it may be shown."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or 1883}"
+    return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
 
 
 class _Client(mqtt.Client):
@@ -222,7 +254,7 @@ class _Client(mqtt.Client):
             time.sleep(pause_s)
         self._read_at = time.monotonic()
         try:
-            data = self._sock_recv(_READ_BYTES)
+            data = self._receive()
         except BlockingIOError:
             return MQTTErrorCode.MQTT_ERR_SUCCESS
         except OSError as problem:
@@ -244,6 +276,17 @@ class _Client(mqtt.Client):
             self.end_reason = f"the broker sent what is not MQTT: {problem}"
             return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
         return MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _receive(self) -> bytes:
+        """All that has come. TLS hands out one record at a time; behind it the socket may seem empty."""
+        data = self._sock_recv(_READ_BYTES)
+        if data and isinstance(self._sock, ssl.SSLSocket):
+            parts = [data]
+            with contextlib.suppress(BlockingIOError):
+                while sum(map(len, parts)) < _READ_BYTES and (data := self._sock_recv(_READ_BYTES)):
+                    parts.append(data)
+            return b"".join(parts)
+        return data
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Acknowledge in one write."""
@@ -308,6 +351,8 @@ def _connect(
     parts = urlsplit(url)
     client = _Client(options, protocol, on_messages, on_end)
     connection = Connection(client)
+    if parts.scheme == "mqtts":
+        client.tls_set_context(options.tls.context())
     if parts.username:
         client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
     answer: list[tuple[Any, bool]] = []
@@ -327,7 +372,13 @@ def _connect(
         properties.SessionExpiryInterval = options.session_expiry_s
         properties.ReceiveMaximum = options.receive_maximum
         arguments |= {"clean_start": options.session_expiry_s == 0, "properties": properties}
-    client.connect(parts.hostname or "", parts.port or 1883, **arguments)
+    try:
+        client.connect(parts.hostname or "", parts.port or _PORTS[parts.scheme], **arguments)
+    except ssl.SSLCertVerificationError as problem:
+        raise Refused(
+            f"{url_without_password(url)} shows a certificate that is not trusted ({problem.verify_message}): "
+            "give the certificate of who signed it as ca_file, and the name that stands in it as address"
+        ) from problem
     client.loop_start()
     for _ in range(int(_CONNECT_S / 0.1)):
         if answered.wait(0.1) or client.ended.is_set() or (given_up is not None and given_up.is_set()):
@@ -338,7 +389,10 @@ def _connect(
     connection.close()
     where = f"{url_without_password(url)} refuses {options.client_id!r}"
     if not answer:
-        raise Refused(f"{where}: {client.end_reason or f'no answer within {_CONNECT_S:.0f} s'}")
+        # With TLS 1.3 a broker says so after we believe to be connected, and its word is often cut off.
+        wanted = parts.scheme == "mqtts" and options.tls.certificate_file is None
+        hint = " (does it ask for a certificate? give certificate_file and key_file)" if wanted else ""
+        raise Refused(f"{where}: {client.end_reason or f'no answer within {_CONNECT_S:.0f} s'}{hint}")
     reason = answer[0][0]
     # MQTT 5, 3.2.2.2: 0x84; a broker of 3.1.1 says 0x01, which paho translates.
     kind = _UnsupportedProtocol if reason.value == 0x84 else Refused

@@ -1,9 +1,10 @@
 """What a settings file says of a source: ``[[opcua]]`` and ``[[mqtt]]`` tables."""
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 PLACES = ("site", "line", "machine", "signal")
 
@@ -68,16 +69,27 @@ class OpcUaSource(_Source):
 class MqttSource(_Source):
     """An MQTT broker whose devices speak the native topic and payload."""
 
-    url: str = Field(description="mqtt://[user:password@]address:port")
+    url: str = Field(description="mqtt://[user:password@]address:port, or mqtts:// for TLS")
     client_id: str = Field("industry-brain", description="fixed: the broker keeps messages for this name")
     topics: tuple[str, ...] = Field(("ib/v1/+/+/readings",), description="what to subscribe to")
     receive_maximum: int = Field(5000, ge=1, le=65535, description="messages on their way before one is acknowledged")
     session_expiry_s: int = Field(7 * 86_400, ge=0, description="how long the broker keeps messages for us")
     max_payload: int = Field(262_144, ge=64, description="larger messages go to quarantine [bytes]")
+    ca_file: Path | None = Field(None, description="with mqtts: certificates to trust; else those of the system")
+    certificate_file: Path | None = Field(None, description="with mqtts: our own certificate, where the broker asks")
+    key_file: Path | None = Field(None, description="private key of certificate_file")
 
     @field_validator("url")
     @classmethod
     def _mqtt(cls, url: str) -> str:
-        if urlsplit(url).scheme != "mqtt" or not urlsplit(url).hostname:
-            raise ValueError("must look like mqtt://address:port")
+        if urlsplit(url).scheme not in {"mqtt", "mqtts"} or not urlsplit(url).hostname:
+            raise ValueError("must look like mqtt://address:port or mqtts://address:port")
         return url
+
+    @model_validator(mode="after")
+    def _tls(self) -> "MqttSource":
+        if not self.url.startswith("mqtts:") and (self.ca_file or self.certificate_file or self.key_file):
+            raise ValueError("certificates are for TLS: let the url begin with mqtts://")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        return self
