@@ -9,6 +9,7 @@ from collectors.exception_report import ReportByException
 from collectors.memory import remembered_workers
 from collectors.mqtt import MqttCollector
 from collectors.opcua import OpcUaCollector
+from collectors.opcua_spot import SpotReading, SpotReport, read_spot
 from collectors.recording import Recording, RecordingError, read_recording
 from collectors.replay import ReplayCounts, replay_csv
 from collectors.sources import MqttSource, OpcUaNode, OpcUaSource
@@ -25,7 +26,10 @@ __all__ = [
     "RecordingError",
     "ReplayCounts",
     "ReportByException",
+    "SpotReading",
+    "SpotReport",
     "read_recording",
+    "read_spot",
     "remembered_workers",
     "replay_csv",
 ]

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Callable, Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
-from brain.commands.invocation import DataDir, run_body
+from brain.commands.invocation import DataDir, Json, print_json, run_body
 from brain.logs import configure_logs
 
 if TYPE_CHECKING:
@@ -24,11 +26,51 @@ WorkerNumber = Annotated[int | None, typer.Option("--worker", min=0, hidden=True
 _NICE = 5
 
 
-def collect(data_dir: DataDir = None, workers: Workers = None, worker: WorkerNumber = None) -> None:
-    """Collectors and spool alone. Example: `BRAIN_DATABASE_URL=postgresql://... brain collect --workers 2`"""
+def collect(
+    data_dir: DataDir = None,
+    workers: Workers = None,
+    worker: WorkerNumber = None,
+    once: Annotated[
+        str | None, typer.Option(metavar="URL", help="only read everything an OPC UA server shows, once, and print it")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Collectors and spool alone. Example: `BRAIN_DATABASE_URL=postgresql://... brain collect --workers 2`
+
+    For the person at the machine: `brain collect --once opc.tcp://192.0.2.10:4840/plant` reads and prints, and needs
+    neither database nor settings.
+    """
     from brain.services.collect import collect as body
 
+    if once is not None:
+        _print_spot(once, as_json=as_json)
+        return
     _run_share("collect", body, data_dir, workers, worker)
+
+
+def _print_spot(url: str, *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from brain.failure import Failure
+    from collectors import read_spot
+
+    if urlsplit(url).scheme != "opc.tcp" or not urlsplit(url).hostname:
+        raise typer.BadParameter(f"{url!r} must look like opc.tcp://address:port/path", param_hint="--once")
+    try:
+        report = run_body(read_spot(url))
+    except OSError as problem:
+        raise Failure(f"{problem}: check address, port and cable; does the server allow anonymous log-in?") from problem
+    table = Table("name", "value", "unit", "quality", "source time")
+    for reading in report.readings:
+        shown = f"({reading.kind})" if reading.value is None else str(reading.value)
+        moment = reading.source_time.isoformat() if reading.source_time else "-"
+        table.add_row(reading.name, shown, reading.unit, reading.quality, moment)
+    console = Console(soft_wrap=True)
+    console.print(table)
+    console.print(f"{len(report.readings)} variables, of which {report.skipped} hold arrays or structures")
+    if as_json:
+        print_json({"items": [asdict(reading) for reading in report.readings], "skipped": report.skipped})
 
 
 def ingest(data_dir: DataDir = None, workers: Workers = None, worker: WorkerNumber = None) -> None:
