@@ -12,6 +12,7 @@ from historian import (
     Encoded,
     MinuteKeeper,
     PartitionKeeper,
+    drop_older_than,
     refresh_rollups,
     store_encoded,
 )
@@ -209,3 +210,31 @@ async def test_a_writer_that_slept_marks_again_what_was_computed_without_it(edit
         await plant.refresh()
         assert await rolled_up(connection, "reading_1min") == await slow(connection, MINUTE)
         assert len(await slow(connection, MINUTE)) == 1
+
+
+async def test_retention_takes_readings_and_minutes_and_leaves_hours_as_they_were(edition_database: Database) -> None:
+    day = 86_400_000_000
+    async with edition_database.connection() as connection:
+        plant = Plant(connection)
+        for days in (20, 1):
+            await plant.write(0, batch_of(plant.now - days * day, [(n * 7, n % 3 + 1, n / 4, 0) for n in range(900)]))
+        await plant.refresh()
+        hours = await rolled_up(connection, "reading_1h")
+        assert hours == await slow(connection, 60 * MINUTE)
+        assert await drop_older_than(connection, to_datetime(plant.now - 8 * day))
+        assert await rolled_up(connection, "reading_1min") == await slow(connection, MINUTE)
+        # What comes late for a day that is still there changes its own hours, and no other.
+        await plant.write(0, batch_of(plant.now - day, [(3, 1, 99.0, 0)]))
+        await plant.refresh()
+        assert await rolled_up(connection, "reading_1min") == await slow(connection, MINUTE)
+        left = await slow(connection, 60 * MINUTE)
+        now = await rolled_up(connection, "reading_1h")
+        assert {key: now[key] for key in left} == left
+        gone = set(hours) - set(left)
+        assert gone
+        assert {key: now[key] for key in gone} == {key: tuple(map(_plain, hours[key])) for key in gone}
+
+
+def _plain(value: object) -> object:
+    """A number, also where it stands in an approximate comparison."""
+    return getattr(value, "expected", value)
