@@ -12,22 +12,27 @@ from machine join site on site.id = machine.site_id
 where ($1::text is null or site.key = $1) and ($2::int is null or machine.id = $2)
 order by machine.id
 """
-# Seconds in each state, clipped to the period: what began in it (index machine_state_by_start), and of each machine the
-# one interval that had begun before (primary key machine_state). Intervals of a machine do not overlap.
-STATES = """
-select machine_id, state,
-    sum(extract(epoch from least(ended_at, $2) - greatest(started_at, $1)))::float8 as seconds
-from (
-    select machine_id, state, started_at, ended_at from machine_state where started_at >= $1 and started_at < $2 {some}
-    union all
-    select before.machine_id, before.state, before.started_at, before.ended_at
-    from machine cross join lateral (
-        select * from machine_state where machine_id = machine.id and started_at < $1
-        order by started_at desc limit 1
-    ) before
-    where before.ended_at > $1 {some_machines}
-) as state
-group by machine_id, state
+# As counted_states() in the migrations.
+_NOTHING_S = 1e-6
+_STATES = ("running", "idle", "starting", "stopped", "down", "maintenance", "off_line")
+_SECONDS = """
+    until.seconds_before[{place}] - coalesce(since.seconds_before[{place}], 0)
+        + case until.state when '{state}' then until.seconds else 0 end
+        - case since.state when '{state}' then since.seconds else 0 end as {state}"""
+# Seconds in each state, clipped to the period: of each machine the difference between the interval that holds the
+# period's end, or is the last before it, and the one that does so for its start (primary key machine_state).
+STATES = f"""
+select machine.id as machine_id,{",".join(_SECONDS.format(place=n + 1, state=key) for n, key in enumerate(_STATES))}
+from machine
+cross join lateral (
+    select state, seconds_before, extract(epoch from least(ended_at, $2) - started_at)::float8 as seconds
+    from machine_state where machine_id = machine.id and started_at < $2 order by started_at desc limit 1
+) until
+left join lateral (
+    select state, seconds_before, extract(epoch from least(ended_at, $1) - started_at)::float8 as seconds
+    from machine_state where machine_id = machine.id and started_at < $1 order by started_at desc limit 1
+) since on true
+{{some_machines}}
 """
 # Stops that touch the period, clipped; a stop that lasts ends where its machine was last seen (primary key
 # machine_state, asked for those alone).
@@ -84,10 +89,11 @@ async def load_kpi_machines(
         some, some_machines = "", ""
     else:
         arguments = [start, end, [row["id"] for row in machines]]
-        some, some_machines = "and machine_id = any($3)", "and machine.id = any($3)"
-    seconds: dict[int, dict[str, float]] = {}
-    for row in await connection.fetch(STATES.format(some=some, some_machines=some_machines), *arguments):
-        seconds.setdefault(row["machine_id"], {})[row["state"]] = row["seconds"]
+        some, some_machines = "and machine_id = any($3)", "where machine.id = any($3)"
+    seconds = {
+        machine_id: {state: spent for state, spent in zip(_STATES, spans, strict=True) if spent > _NOTHING_S}
+        for machine_id, *spans in await connection.fetch(STATES.format(some_machines=some_machines), *arguments)
+    }
     stops: dict[int, list[tuple[bool, float, bool]]] = {}
     for row in await connection.fetch(STOPS.format(some=some), *arguments):
         stop = (row["planned"], max(0.0, row["until"] - row["since"]), row["begun"])

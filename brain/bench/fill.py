@@ -31,11 +31,20 @@ on conflict (machine_id) do nothing
 """
 # Four intervals a day.
 STATES = """
-insert into machine_state (machine_id, tenant_id, started_at, ended_at, state)
-select machine.id, machine.tenant_id, since, since + interval '6 hours',
-    (array['running', 'idle', 'running', 'stopped'])[1 + (extract(hour from since)::int / 6 + machine.id) % 4]
-from generate_series($1::timestamptz, $2::timestamptz - interval '6 hours', interval '6 hours') since
-cross join machine
+insert into machine_state (machine_id, tenant_id, started_at, ended_at, state, seconds_before)
+select machine_id, tenant_id, since, since + interval '6 hours', state, array[
+    coalesce(count(*) filter (where state = 'running') over earlier, 0) * 21600,
+    coalesce(count(*) filter (where state = 'idle') over earlier, 0) * 21600, 0,
+    coalesce(count(*) filter (where state = 'stopped') over earlier, 0) * 21600, 0, 0, 0
+]
+from (
+    select machine.id as machine_id, machine.tenant_id, since,
+        (array['running', 'idle', 'running', 'stopped'])
+            [1 + (extract(hour from since)::int / 6 + machine.id) % 4] as state
+    from generate_series($1::timestamptz, $2::timestamptz - interval '6 hours', interval '6 hours') since
+    cross join machine
+) as quarter_day
+window earlier as (partition by machine_id order by since rows between unbounded preceding and 1 preceding)
 """
 STOPS = """
 insert into downtime_event (tenant_id, machine_id, started_at, ended_at, planned, reason)
