@@ -1,7 +1,6 @@
 """The OPC UA collector: a subscription, and after every gap the server's history of the same variables."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from asyncua import Client, ua
 from collectors.gaps import Gaps
 from collectors.memory import Memory
 from collectors.opcua_binding import Binding, bind
+from collectors.opcua_client import leave
 from collectors.opcua_history import NO_HISTORY, read_history, with_history
 from collectors.opcua_rows import Rows
 from collectors.opcua_subscription import LiveSubscription, SubscriptionLost
@@ -25,7 +25,6 @@ _RETRY_SINK_S = 0.5
 _SHORTEST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0
 _LOOK_FOR_NEW_S = 5.0
-_DISCONNECT_S = 3.0
 _SESSION_S = 120
 # Servers write history a moment after they publish.
 _SETTLE_S = 1.0
@@ -125,7 +124,7 @@ class OpcUaCollector:
                 group.create_task(self._keep_bound(client, subscription))
                 group.create_task(_raise_when(lost, reasons))
         finally:
-            await _end(client)
+            await leave(client)
 
     async def _deliver(self, subscription: LiveSubscription) -> None:
         while True:
@@ -255,15 +254,6 @@ class OpcUaCollector:
 async def _raise_when(lost: asyncio.Event, reasons: list[str]) -> None:
     await lost.wait()
     raise SubscriptionLost(f"connection lost: {reasons[0]}")
-
-
-async def _end(client: Client) -> None:
-    """Leave the server, within a bound whatever state the client is in."""
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(_DISCONNECT_S):
-            await client.disconnect()
-    with contextlib.suppress(Exception):
-        client.disconnect_socket()
 
 
 def _words(problem: BaseException) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 
 from asyncua import Client, Node, ua
 
+from collectors.opcua_client import leave
 from plant import Quality
 
 _MOST_NODES = 100_000
 _AT_ONCE = 100
-_DISCONNECT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,7 @@ async def read_spot(url: str, timeout_s: float = 10.0) -> SpotReport:
             sum(reading.kind in {"array", "structure"} for reading in readings),
         )
     finally:
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(_DISCONNECT_S):
-                await client.disconnect()
+        await leave(client)
 
 
 async def _variables(client: Client) -> list[_Variable]:

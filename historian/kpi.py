@@ -12,8 +12,8 @@ from machine join site on site.id = machine.site_id
 where ($1::text is null or site.key = $1) and ($2::int is null or machine.id = $2)
 order by machine.id
 """
-# As counted_states() in the migrations.
 _NOTHING_S = 1e-6
+# As counted_states() in the migrations.
 _STATES = ("running", "idle", "starting", "stopped", "down", "maintenance", "off_line")
 _SECONDS = """
     until.seconds_before[{place}] - coalesce(since.seconds_before[{place}], 0)
