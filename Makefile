@@ -28,6 +28,7 @@ test: install system-packages lint types  ## everything that must hold before a 
 
 system-packages: install  # real parts for the tests; where they cannot be had the tests say so and skip
 	@sh tests/system_packages.sh
+	@sh tests/node_parts.sh
 
 lint: install  ## ruff and the import contracts
 	$(BIN)/ruff check .

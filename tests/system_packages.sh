@@ -1,5 +1,5 @@
 #!/bin/sh
-# Real parts for the tests, from Debian: mosquitto, Chromium, debootstrap (for TimescaleDB in a chroot).
+# Real parts for the tests, from Debian: mosquitto, Chromium, debootstrap (for TimescaleDB in a chroot), npm.
 # Only root on a machine with apt-get can have them; everywhere else the tests that need one skip and say so.
 set -u
 missing=""
@@ -7,6 +7,7 @@ have() { command -v "$1" >/dev/null 2>&1 || [ -x "/usr/sbin/$1" ]; }
 have mosquitto || missing="$missing mosquitto"
 have chromium || missing="$missing chromium fonts-noto-cjk"
 have debootstrap || missing="$missing debootstrap"
+have npm || missing="$missing nodejs npm"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! have apt-get; then
     echo "not installed, their tests will skip:$missing"
