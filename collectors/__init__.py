@@ -9,18 +9,23 @@ from collectors.exception_report import ReportByException
 from collectors.memory import remembered_workers
 from collectors.mqtt import MqttCollector
 from collectors.opcua import OpcUaCollector
+from collectors.opcua_certificates import Certificate, CertificateStore
+from collectors.opcua_client import offered
 from collectors.opcua_spot import SpotReading, SpotReport, read_spot
 from collectors.recording import Recording, RecordingError, read_recording
 from collectors.replay import ReplayCounts, replay_csv
-from collectors.sources import MqttSource, OpcUaNode, OpcUaSource
+from collectors.sources import MqttSource, OpcUaNode, OpcUaSampling, OpcUaSource
 from collectors.status import CollectorStatus
 
 __all__ = [
+    "Certificate",
+    "CertificateStore",
     "CollectorStatus",
     "MqttCollector",
     "MqttSource",
     "OpcUaCollector",
     "OpcUaNode",
+    "OpcUaSampling",
     "OpcUaSource",
     "Recording",
     "RecordingError",
@@ -28,6 +33,7 @@ __all__ = [
     "ReportByException",
     "SpotReading",
     "SpotReport",
+    "offered",
     "read_recording",
     "read_spot",
     "remembered_workers",

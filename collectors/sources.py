@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -26,6 +27,26 @@ class OpcUaNode(BaseModel):
     machine: str = Field(description="machine it belongs to")
     signal: str = Field(description="signal of the machine's template")
 
+    @field_validator("node")
+    @classmethod
+    def _by_uri(cls, node: str) -> str:
+        if re.match(r"ns=0*[1-9]", node):
+            raise ValueError(
+                f"{node!r} names its namespace by index, which may change when the server is updated: "
+                "write nsu=<namespace URI>;... as `brain collect --once` prints it"
+            )
+        return node
+
+
+class OpcUaSampling(BaseModel):
+    """How one signal is watched, where that differs from its source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sampling_interval_ms: float | None = Field(None, ge=0, description="how often the server looks")
+    queue_size: int | None = Field(None, ge=1, description="values the server keeps between two sendings")
+    deadband: float = Field(0.0, ge=0, description="changes not larger than this are not sent [unit of the variable]")
+
 
 class OpcUaSource(_Source):
     """An OPC UA server."""
@@ -44,13 +65,30 @@ class OpcUaSource(_Source):
     sampling_interval_ms: float = Field(0.0, ge=0, description="how often the server looks; 0 for every change")
     queue_size: int = Field(120, ge=1, description="values a signal the server keeps between two sendings")
     timeout_s: float = Field(10.0, gt=0, description="how long a request may take")
+    sampling: dict[str, OpcUaSampling] = Field(
+        default_factory=dict, description="signal -> how it is watched, where that differs"
+    )
     history: bool = Field(True, description="after a gap, read what is missing from the server's history")
+    first_history_h: float = Field(
+        1.0, ge=0, description="how far back history is read for a signal that nothing is stored of yet"
+    )
+    security_policy: Literal["None", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = Field(
+        "None", description="how messages are protected; all but None need certificates trusted on both sides"
+    )
+    security_mode: Literal["Sign", "SignAndEncrypt"] = Field("SignAndEncrypt", description="with a policy")
+    user: str = Field("", description="user name, where the server wants one")
+    password: str = Field("", description="of that user; best as ${VARIABLE}")
+    plain_password: bool = Field(False, description="allow the password on a line that is not encrypted")
+    user_certificate_file: Path | None = Field(None, description="log in by certificate instead (DER or PEM)")
+    user_key_file: Path | None = Field(None, description="private key of user_certificate_file (PEM)")
 
     @field_validator("url")
     @classmethod
     def _opc(cls, url: str) -> str:
         if urlsplit(url).scheme != "opc.tcp" or not urlsplit(url).hostname:
             raise ValueError("must look like opc.tcp://address:port/path")
+        if urlsplit(url).username is not None:
+            raise ValueError("must not hold a user or password: they have settings of their own")
         return url
 
     @field_validator("pattern")
@@ -64,6 +102,16 @@ class OpcUaSource(_Source):
         if not pattern.endswith("{signal}"):
             raise ValueError("must end with {signal}")
         return pattern
+
+    @model_validator(mode="after")
+    def _identity(self) -> "OpcUaSource":
+        if (self.user_certificate_file is None) != (self.user_key_file is None):
+            raise ValueError("user_certificate_file and user_key_file go together")
+        if self.user and self.user_certificate_file is not None:
+            raise ValueError("log in by user or by user_certificate_file, not by both")
+        if self.password and not self.user:
+            raise ValueError("a password needs a user")
+        return self
 
 
 class MqttSource(_Source):

@@ -14,6 +14,8 @@ class CollectorStatus:
     recovered: rows read back from a server's history, repeats included
     dropped: messages of QoS 0 that came while there was no room; their sender asked for no guarantee
     gaps: signals whose missing period is not read back yet
+    clock_skew_s: how far the server's clock is ahead of ours; None where it does not tell
+    warnings: what will go wrong unless somebody acts: certificates about to expire
     last_error: what went wrong last; empty while all is well
     """
 
@@ -28,3 +30,5 @@ class CollectorStatus:
     last_error: str = ""
     dropped: int = 0
     gaps: int = 0
+    clock_skew_s: float | None = None
+    warnings: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from brain.rundir import RunDirectory
 from brain.services.lifetime import run_until_told, until_told_to_stop
 from brain.services.workers import Worker, mqtt_share, opcua_share
 from brain.settings import Settings
-from collectors import MqttCollector, OpcUaCollector, ReportByException, remembered_workers
+from collectors import CertificateStore, MqttCollector, OpcUaCollector, ReportByException, remembered_workers
 from historian import Database, PlantWatch, ensure_tenant, load_directory
 from ingest import CheckedSink, Spool
 from plant import SignalDirectory, to_microseconds
@@ -109,8 +109,10 @@ async def collect(settings: Settings, database_url: str, worker: Worker) -> None
             clock=now_us,
         )
         memory = settings.data_dir / "sources"
+        certificates = CertificateStore(settings.pki_dir)
         collectors: list[MqttCollector | OpcUaCollector] = [
-            OpcUaCollector(source, keeper, sink, now_us, memory) for source in opcua_share(settings.opcua, worker)
+            OpcUaCollector(source, keeper, sink, now_us, certificates, memory)
+            for source in opcua_share(settings.opcua, worker)
         ]
         for source in settings.mqtt:
             known = remembered_workers(memory, "mqtt", source.name)
