@@ -54,7 +54,7 @@ def collect(
 
 def _print_spot(what: str, data_dir: Path | None, *, as_json: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from brain.failure import Failure
     from brain.settings import load_settings
@@ -75,7 +75,7 @@ def _print_spot(what: str, data_dir: Path | None, *, as_json: bool) -> None:
         report = run_body(read_spot(source, CertificateStore(settings.pki_dir)))
     except OSError as problem:
         raise Failure(f"{problem}: check address, port and cable; does the server allow this log-in?") from problem
-    table = Table("name", "value", "unit", "quality", "source time")
+    table = Table(Column("name", overflow="fold"), "value", "unit", "quality", Column("source time", overflow="fold"))
     for reading in report.readings:
         shown = f"({reading.kind})" if reading.value is None else str(reading.value)
         moment = reading.source_time.isoformat() if reading.source_time else "-"
