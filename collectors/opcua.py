@@ -143,6 +143,9 @@ class OpcUaCollector:
         while True:
             await asyncio.sleep(_GATHER_S)
             rows = subscription.take()
+            for binding, first in subscription.take_firsts():
+                # From here on the subscription brings everything.
+                self._gaps.close(binding.name, first + 1, _END_OF_TIME)
             if rows.overflows:
                 self._note_overflows(rows.overflows)
             await self._put(rows)
@@ -178,7 +181,7 @@ class OpcUaCollector:
                         log.info("server_connected", source=self._source.name, variables=len(subscribed))
                 if self._to_recover and (recovering is None or recovering.done()):
                     bindings, self._to_recover = self._to_recover, []
-                    recovering = group.create_task(self._recover(subscription, bindings))
+                    recovering = group.create_task(self._recover(bindings))
                 await asyncio.sleep(_LOOK_FOR_NEW_S)
 
     async def _subscribe(
@@ -210,13 +213,9 @@ class OpcUaCollector:
         # A time ahead of ours is a device's wrong clock; it says nothing of what is covered.
         return min(known, now) - _OVERLAP_US if known else now - round(self._source.first_history_h * _HOUR_US)
 
-    async def _recover(self, subscription: LiveSubscription, bindings: Sequence[Binding]) -> None:
+    async def _recover(self, bindings: Sequence[Binding]) -> None:
         """Read history up to each signal's first live value; repeats do no harm."""
         await asyncio.sleep(_SETTLE_S)
-        for binding in bindings:
-            first = subscription.first_times.get(binding.signal_id)
-            if first is not None:
-                self._gaps.close(binding.name, first + 1, _END_OF_TIME)
         if self._recovery is not None:
             await self._recovery.run(bindings)
 

@@ -71,7 +71,8 @@ class Browser:
         ranges = await self._property(properties, "EURange")
         described = []
         for rank, data_type, level, unit, span in zip(ranks, types, levels, units, ranges, strict=True):
-            kind = self._kinds.get(data_type, "other")
+            # A node that is not there says so when it is subscribed to.
+            kind = self._kinds[data_type] if isinstance(data_type, ua.NodeId) else "any"
             described.append(
                 Description(
                     "array" if isinstance(rank, int) and rank >= 0 else kind,

@@ -50,7 +50,8 @@ class LiveSubscription:
         self._problem = ""
         self._heard_at = 0.0
         self._silence_s = 0.0
-        self.first_times: dict[int, int] = {}
+        self._heard_of: set[int] = set()
+        self._firsts: list[tuple[Binding, int]] = []
 
     async def open(self) -> None:
         """Make the subscription on the server."""
@@ -112,6 +113,11 @@ class LiveSubscription:
         rows, self._rows = self._rows, Rows(self._source.name)
         return rows
 
+    def take_firsts(self) -> list[tuple[Binding, int]]:
+        """Variables that were heard of for the first time since the last call, and from when on they are covered."""
+        firsts, self._firsts = self._firsts, []
+        return firsts
+
     def _request(self, binding: Binding, *, filtered: bool) -> Any:
         handle = len(self._bindings) + 1
         self._bindings[handle] = binding
@@ -160,8 +166,9 @@ class LiveSubscription:
                     if binding is None or item.Value is None:
                         continue
                     time = self._rows.add(binding, item.Value, now)
-                    if time is not None:
-                        self.first_times.setdefault(binding.signal_id, time)
+                    if time is not None and binding.signal_id not in self._heard_of:
+                        self._heard_of.add(binding.signal_id)
+                        self._firsts.append((binding, time))
             elif isinstance(part, ua.StatusChangeNotification):
                 self._problem = f"the server ended the subscription: {part.Status}"
         if len(self._rows) > _MAX_PENDING:
