@@ -6,7 +6,8 @@ from typing import Any
 
 from asyncua import ua
 
-from collectors.native import EARLIEST, LATEST, printable
+from collectors.native import EARLIEST, LATEST
+from collectors.refusals import printable
 from collectors.opcua_binding import Binding
 from plant import RAW_BYTES, Batch, Quality, Rejected, to_microseconds
 
