@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brain.commands import accounts, bench, health, records, services, whole
+from brain.commands import accounts, bench, health, onboard, records, services, whole
 from brain.failure import Failure
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ for command in (
 app.add_typer(accounts.user_app, name="user")
 app.add_typer(accounts.token_app, name="token")
 app.add_typer(bench.bench_app, name="bench")
+app.add_typer(onboard.onboard_app, name="onboard")
 
 
 def main() -> None:

@@ -123,7 +123,7 @@ class NativeDecoder:
             if type(time) is int and 0 < time < _LATEST_MS:
                 time *= 1000
             elif type(time) is str:
-                time = _time(time)
+                time = time_of(time)
             else:
                 return False
             if type(values) is not dict or not values or time is None:
@@ -194,7 +194,7 @@ class NativeDecoder:
         if not isinstance(values, dict):
             reject("bad_shape", 'a message must be an object with "values": {signal: number}')
             return
-        time = _time(message["time"]) if "time" in message else default_time
+        time = time_of(message["time"]) if "time" in message else default_time
         if time is None:
             said = shortened(message["time"]) if "time" in message else "of a retained message is missing, and"
             reject("bad_time", f"time {said} is neither RFC 3339 with zone nor epoch milliseconds")
@@ -277,7 +277,7 @@ def _number(value: Any, quality: int) -> float | None:
     return number if math.isfinite(number) or (quality == Quality.BAD and math.isnan(number)) else None
 
 
-def _time(value: Any) -> int | None:
+def time_of(value: Any) -> int | None:
     """Microseconds of RFC 3339 text with zone or epoch milliseconds; None for anything else."""
     if isinstance(value, str):
         try:

@@ -7,8 +7,8 @@ from typing import Any
 from asyncua import ua
 
 from collectors.native import EARLIEST, LATEST
-from collectors.refusals import printable
 from collectors.opcua_binding import Binding
+from collectors.refusals import printable
 from plant import RAW_BYTES, Batch, Quality, Rejected, to_microseconds
 
 _NOTHING_YET = ua.StatusCodes.BadWaitingForInitialData

@@ -4,6 +4,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class OfflineDevice:
+    """A machine whose device has said, or whose last will says, that it is gone.
+
+    since: microseconds since the epoch; None where the broker kept the message and it does not say
+    """
+
+    site: str
+    machine: str
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CollectorStatus:
     """How a collector is, with counts since this process began.
 
@@ -14,6 +26,8 @@ class CollectorStatus:
     recovered: rows read back from a server's history, repeats included
     dropped: messages of QoS 0 that came while there was no room; their sender asked for no guarantee
     gaps: signals whose missing period is not read back yet
+    devices_online, devices_offline: machines whose device says whether it is there, as last heard
+    offline: the newest 20 that went, newest first
     last_error: what went wrong last; empty while all is well
     """
 
@@ -28,3 +42,6 @@ class CollectorStatus:
     last_error: str = ""
     dropped: int = 0
     gaps: int = 0
+    devices_online: int = 0
+    devices_offline: int = 0
+    offline: tuple[OfflineDevice, ...] = ()

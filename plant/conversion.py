@@ -22,41 +22,42 @@ class ConversionError(ValueError):
     """One unit cannot be turned into the other; the message names both."""
 
 
-# A unit's quantity, and how it becomes the first unit of its quantity.
-_SCALES: dict[str, tuple[str, float, float]] = {
+# Of each quantity, how a unit becomes the first one: factor, offset.
+_QUANTITIES: dict[str, dict[str, tuple[float, float]]] = {
+    "temperature": {"Cel": (1, 0), "K": (1, -273.15), "[degF]": (5 / 9, -160 / 9)},
+    "current": {"A": (1, 0), "uA": (1e-6, 0), "mA": (1e-3, 0), "kA": (1e3, 0)},
+    "voltage": {"V": (1, 0), "uV": (1e-6, 0), "mV": (1e-3, 0), "kV": (1e3, 0)},
+    "power": {"kW": (1, 0), "W": (1e-3, 0), "MW": (1e3, 0), "[HP]": (0.745_699_871_582_270_2, 0)},
+    "energy": {"kW.h": (1, 0), "W.h": (1e-3, 0), "MW.h": (1e3, 0), "kJ": (1 / 3600, 0), "MJ": (1 / 3.6, 0)},
+    "frequency": {"Hz": (1, 0), "mHz": (1e-3, 0), "kHz": (1e3, 0)},
+    # Not the same as frequency: a drive's output frequency is not the speed of its motor.
+    "rotation": {"1/min": (1, 0), "1/s": (60, 0), "deg/s": (1 / 6, 0)},
+    "velocity": {"mm/s": (1, 0), "um/s": (1e-3, 0), "cm/s": (10, 0), "m/s": (1e3, 0), "[in_i]/s": (25.4, 0)},
+    "acceleration": {"g": (1, 0), "mg": (1e-3, 0), "m/s2": (1 / 9.806_65, 0), "mm/s2": (1 / 9_806.65, 0)},
+    "pressure": {
+        "bar": (1, 0),
+        "mbar": (1e-3, 0),
+        "Pa": (1e-5, 0),
+        "hPa": (1e-3, 0),
+        "kPa": (1e-2, 0),
+        "MPa": (10, 0),
+        "[psi]": (0.068_947_572_931_683_6, 0),
+    },
+    "flow": {
+        "L/min": (1, 0),
+        "L/s": (60, 0),
+        "L/h": (1 / 60, 0),
+        "m3/h": (1000 / 60, 0),
+        "m3/min": (1e3, 0),
+        "m3/s": (6e4, 0),
+    },
+    "ratio": {"1": (1, 0), "%": (1e-2, 0), "[ppth]": (1e-3, 0)},
+    "duration": {"s": (1, 0), "ms": (1e-3, 0), "min": (60, 0), "h": (3600, 0), "d": (86_400, 0)},
+    "yes or no": {"bool": (1, 0)},
+}
+_SCALES = {
     code: (quantity, factor, offset)
-    for quantity, scales in {
-        "temperature": {"Cel": (1, 0), "K": (1, -273.15), "[degF]": (5 / 9, -160 / 9)},
-        "current": {"A": (1, 0), "uA": (1e-6, 0), "mA": (1e-3, 0), "kA": (1e3, 0)},
-        "voltage": {"V": (1, 0), "uV": (1e-6, 0), "mV": (1e-3, 0), "kV": (1e3, 0)},
-        "power": {"kW": (1, 0), "W": (1e-3, 0), "MW": (1e3, 0), "[HP]": (0.745_699_871_582_270_2, 0)},
-        "energy": {"kW.h": (1, 0), "W.h": (1e-3, 0), "MW.h": (1e3, 0), "kJ": (1 / 3600, 0), "MJ": (1 / 3.6, 0)},
-        "frequency": {"Hz": (1, 0), "mHz": (1e-3, 0), "kHz": (1e3, 0)},
-        # Not the same as frequency: a drive's output frequency is not the speed of its motor.
-        "rotation": {"1/min": (1, 0), "1/s": (60, 0), "deg/s": (1 / 6, 0)},
-        "velocity": {"mm/s": (1, 0), "um/s": (1e-3, 0), "cm/s": (10, 0), "m/s": (1e3, 0), "[in_i]/s": (25.4, 0)},
-        "acceleration": {"g": (1, 0), "mg": (1e-3, 0), "m/s2": (1 / 9.806_65, 0), "mm/s2": (1 / 9_806.65, 0)},
-        "pressure": {
-            "bar": (1, 0),
-            "mbar": (1e-3, 0),
-            "Pa": (1e-5, 0),
-            "hPa": (1e-3, 0),
-            "kPa": (1e-2, 0),
-            "MPa": (10, 0),
-            "[psi]": (0.068_947_572_931_683_6, 0),
-        },
-        "flow": {
-            "L/min": (1, 0),
-            "L/s": (60, 0),
-            "L/h": (1 / 60, 0),
-            "m3/h": (1000 / 60, 0),
-            "m3/min": (1e3, 0),
-            "m3/s": (6e4, 0),
-        },
-        "ratio": {"1": (1, 0), "%": (1e-2, 0), "[ppth]": (1e-3, 0)},
-        "duration": {"s": (1, 0), "ms": (1e-3, 0), "min": (60, 0), "h": (3600, 0), "d": (86_400, 0)},
-        "yes or no": {"bool": (1, 0)},
-    }.items()
+    for quantity, scales in _QUANTITIES.items()
     for code, (factor, offset) in scales.items()
 }
 
