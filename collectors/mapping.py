@@ -117,7 +117,7 @@ class Mapping(BaseModel):
     machines: dict[str, str] = Field(
         default_factory=dict, description="name or number in topic or payload -> machine, where they differ"
     )
-    each: Annotated[tuple[_Path, ...], BeforeValidator(_listed)] = Field(
+    each: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
         (), description="path to a list (or object) of records; several for lists within lists, outermost first"
     )
     signal_path: _Path = Field("", description="where a record says which value it holds; see `name` of a value")
@@ -181,7 +181,7 @@ class Mapping(BaseModel):
 
     def _check_paths(self) -> None:
         for path in self.each:
-            if path.startswith(("^", "@")):
+            if json_path(path).levels or json_path(path).is_key:
                 raise ValueError(f"each: {path!r} must lead inwards")
         for path in self.paths():
             levels = json_path(path).levels or 0

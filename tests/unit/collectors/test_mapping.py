@@ -379,6 +379,8 @@ def test_a_small_message_cannot_make_endless_work_for_the_quarantine() -> None:
         ({"state_topic": "a/{signal}"}, "state"),
         ({"state_topic": "a/b"}, "nothing says the machine"),
         ({"state_topic": "a/{machine}", "online": "x", "offline": "x"}, "differ"),
+        ({"each": "d[*]"}, "wildcards"),
+        ({"each": ["d", "^e"]}, "inwards"),
         ({"colour": "red"}, "colour"),
     ],
 )
