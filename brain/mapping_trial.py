@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from pydantic import ValidationError
@@ -12,6 +12,15 @@ from brain.failure import Failure
 from brain.settings import Settings
 from collectors import Mapping, Tls, Trial, listen, mapped_filters, try_mapping
 from plant import MachineEntry, SignalDirectory, template_library
+
+
+class Sample(NamedTuple):
+    """A message to try a mapping on; ``length`` bytes as it came, of which ``payload`` may be the beginning."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+    length: int
 
 
 def read_mappings(path: Path) -> list[Mapping]:
@@ -64,10 +73,8 @@ def known_machines(settings: Settings) -> SignalDirectory | None:
     return SignalDirectory(entries) if entries else None
 
 
-async def hear(
-    url: str, mappings: Sequence[Mapping], seconds: float, most: int, tls: Tls
-) -> list[tuple[str, bytes, bool]]:
-    """Topic, payload and whether retained, of what comes; :class:`Failure` where nothing does."""
+async def hear(url: str, mappings: Sequence[Mapping], seconds: float, most: int, tls: Tls) -> list[Sample]:
+    """What comes; :class:`Failure` where nothing does."""
     topics = mapped_filters(mappings)
     try:
         heard = await listen(url, topics, seconds, most=most, tls=tls)
@@ -78,21 +85,22 @@ async def hear(
             f"nothing came on {', '.join(topics)} within {seconds:g} s: check the topic, or listen longer (--seconds)"
         )
     return [
-        (topic.decode(errors="backslashreplace"), payload, bool(flags & 1)) for topic, payload, _, _, flags in heard
+        Sample(topic.decode(errors="backslashreplace"), payload, bool(flags & 1), length)
+        for topic, payload, length, _, flags in heard
     ]
 
 
 def try_messages(
     mappings: Sequence[Mapping],
-    messages: Sequence[tuple[str, bytes, bool]],
+    messages: Sequence[Sample],
     directory: SignalDirectory | None,
     received_at: int,
 ) -> list[Trial]:
     """What the first fitting mapping makes of each message; :class:`Failure` for a topic that none has."""
     trials = []
-    for topic, payload, retained in messages:
+    for topic, payload, retained, length in messages:
         tried = (
-            try_mapping(mapping, topic, payload, directory, received_at=received_at, retained=retained)
+            try_mapping(mapping, topic, payload, directory, received_at=received_at, retained=retained, length=length)
             for mapping in mappings
         )
         trial = next((trial for trial in tried if trial.matches), None)

@@ -196,6 +196,8 @@ class Mapping(BaseModel):
             for place, known in (("site", self.site), ("machine", self.machine)):
                 if not known and f"{{{place}}}" not in levels:
                     raise ValueError(f"state_topic: nothing says the {place}: give {{{place}}} in it, or {place}")
+            if topic_filter(self.state_topic) == topic_filter(self.topic):
+                raise ValueError("state_topic: topic and state_topic must differ, or no reading is ever taken")
             if self.online == self.offline:
                 raise ValueError("online and offline must differ")
             if self.state_path and (json_path(self.state_path).levels or json_path(self.state_path).is_key):

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from collectors.json_path import MISSING, written
-from collectors.mapped import MessageReader
+from collectors.mapped_reader import MessageReader
 from collectors.mapping import Mapping
 from collectors.native import parsed
-from collectors.refusals import OtherMessage, Refusals, printable
+from collectors.refusals import Refusals, printable
 from plant import Rejected, SignalDirectory, to_datetime
 
 _MOST_UNMAPPED = 200
@@ -59,19 +60,23 @@ def try_mapping(
     *,
     received_at: int,
     retained: bool = False,
+    length: int | None = None,
 ) -> Trial:
     """Try a mapping on one message.
 
     directory: machines to look names up in; None takes every machine, and every signal that some template has
     received_at: microseconds since the epoch
+    length: bytes of the message as it came, where ``payload`` holds only its beginning
     """
     reader = MessageReader(mapping)
     places = reader.pattern.match(topic) if mapping.topic else None
     if places is None:
         return Trial(topic, matches=False)
     rejected: list[Rejected] = []
-    message = OtherMessage(topic, payload, len(payload), received_at, retained)
-    refusals = Refusals("try-out", topic, payload, message.length, received_at, rejected)
+    refusals = Refusals("try-out", topic, payload, length or len(payload), received_at, rejected)
+    if length is not None and length > len(payload):
+        refusals.add("too_large", "larger than the max_payload that sources have by default")
+        return Trial(topic, matches=True, rejected=tuple(rejected))
     try:
         content = parsed(payload)
     except (ValueError, RecursionError) as problem:
@@ -101,7 +106,7 @@ def _unmapped(reader: MessageReader, content: Any, places: dict[str, str]) -> tu
     for message in content if isinstance(content, list) else (content,):
         read = {
             path.location(frames)
-            for frames in reader.records(message)
+            for frames in islice(reader.records(message), _MOST_LOOKED_AT)
             for path in reader.paths(frames, places)
             if path.find(frames) is not MISSING
         }

@@ -43,7 +43,7 @@ def try_mapping(
 
     Example: `brain onboard try-mapping --mapping box.toml --url mqtt://192.0.2.20:1883 --seconds 10`
     """
-    from brain.mapping_trial import hear, known_machines, read_mappings, try_messages
+    from brain.mapping_trial import Sample, hear, known_machines, read_mappings, try_messages
     from brain.settings import load_settings
     from collectors import Tls, is_mqtt_url
     from plant import to_microseconds
@@ -60,7 +60,7 @@ def try_mapping(
     directory = known_machines(load_settings(data_dir=data_dir))
     if payload is not None:
         content = sys.stdin.buffer.read() if payload == "-" else Path(payload).read_bytes()
-        messages = [(topic or "", content, False)]
+        messages = [Sample(topic or "", content, False, len(content))]
     else:
         tls = Tls(ca_file, certificate_file, key_file)
         messages = run_body(hear(url or "", mappings, seconds, most, tls))

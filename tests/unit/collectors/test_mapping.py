@@ -290,6 +290,11 @@ def test_trying_out_without_a_plant_names_units_and_what_nothing_reads() -> None
     assert trial.unmapped == ("$.body.temps[*]", "$.body.serial", "$.alarms[*].code")
 
 
+def test_a_message_that_was_cut_is_said_to_be_too_large() -> None:
+    trial = try_mapping(mapping_of(FLAT), "factory/works/M1/telemetry", b"{", None, received_at=0, length=2_000_000)
+    assert [entry.reason for entry in trial.rejected] == ["too_large"]
+
+
 def test_a_topic_of_another_pattern_does_not_match() -> None:
     assert not try_mapping(mapping_of(FLAT), "factory/works/M1", b"{}", None, received_at=0).matches
 
@@ -378,7 +383,8 @@ def test_a_small_message_cannot_make_endless_work_for_the_quarantine() -> None:
         ({"qualities": {"1": "fine"}}, "good"),
         ({"state_topic": "a/{signal}"}, "state"),
         ({"state_topic": "a/b"}, "nothing says the machine"),
-        ({"state_topic": "a/{machine}", "online": "x", "offline": "x"}, "differ"),
+        ({"state_topic": "b/{machine}", "online": "x", "offline": "x"}, "differ"),
+        ({"state_topic": "a/{machine}"}, "must differ"),
         ({"each": "d[*]"}, "wildcards"),
         ({"each": ["d", "^e"]}, "inwards"),
         ({"colour": "red"}, "colour"),
