@@ -12,9 +12,9 @@ from pathlib import Path
 import structlog
 
 from collectors.memory import Memory
-from collectors.mqtt_connection import Connection, SessionOptions, Tls, connect
+from collectors.mqtt_connection import Connection, Refused, SessionOptions, Tls, connect
 from collectors.mqtt_intake import Intake
-from collectors.native import NativeDecoder
+from collectors.routing import RoutingDecoder
 from collectors.sources import MqttSource
 from collectors.status import CollectorStatus
 from plant import SignalDirectory, Sink
@@ -46,7 +46,7 @@ class MqttCollector:
         self._sink = sink
         self._clock = clock
         self._memory = Memory(memory, "mqtt", source.name)
-        self._decoder = NativeDecoder(source.name, source.max_payload)
+        self._decoder = RoutingDecoder(source)
         self._connected = False
         self._connections = 0
         self._readings = 0
@@ -65,6 +65,9 @@ class MqttCollector:
             max(0, self._connections - 1),
             last_error=self._last_error,
             dropped=self._dropped,
+            devices_online=self._decoder.presence.online,
+            devices_offline=self._decoder.presence.offline,
+            offline=self._decoder.presence.newest_offline(),
         )
 
     async def run(self) -> None:
@@ -140,15 +143,22 @@ class MqttCollector:
 
     def _subscribe(self, connection: Connection) -> None:
         """Make the session's subscriptions what the settings say. Called in a thread."""
-        wanted = list(self._source.topics)
+        readings, states = list(self._source.reading_filters), list(self._source.state_filters)
+        wanted = [*readings, *states]
         before = [str(topic) for topic in self._memory.load().get("topics", ())]
         gone = sorted(set(before) - set(wanted))
         # Noted before it is done: a crash in between must not leave a subscription that nobody knows of.
         self._memory.save({"topics": [*wanted, *gone]})
         if gone and connection.session_present:
             connection.unsubscribe(gone)
-        if wanted:
-            connection.subscribe(wanted)
+        if readings:
+            connection.subscribe(readings)
+        if states:
+            try:
+                connection.subscribe(states, retained_again=True)
+            except Refused as problem:
+                # Readings matter more than knowing who is there.
+                log.warning("states_not_subscribed", source=self._source.name, reason=str(problem))
         self._memory.save({"topics": wanted})
 
     async def _deliver(self, connection: Connection, intake: Intake) -> None:

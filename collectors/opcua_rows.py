@@ -6,8 +6,9 @@ from typing import Any
 
 from asyncua import ua
 
-from collectors.native import EARLIEST, LATEST, printable
+from collectors.native import EARLIEST, LATEST
 from collectors.opcua_binding import Binding
+from collectors.refusals import printable
 from plant import RAW_BYTES, Batch, Quality, Rejected, to_microseconds
 
 # OPC 10000-4, 7.39.1: info type DataValue with the overflow bit.

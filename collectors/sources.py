@@ -7,7 +7,18 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from collectors.mapping import Mapping, mapped_filters, state_filters
+
 PLACES = ("site", "line", "machine", "signal")
+
+
+def is_mqtt_url(url: str) -> bool:
+    """Whether a broker can be reached by it."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"mqtt", "mqtts"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 class _Source(BaseModel):
@@ -115,22 +126,40 @@ class OpcUaSource(_Source):
 
 
 class MqttSource(_Source):
-    """An MQTT broker whose devices speak the native topic and payload."""
+    """An MQTT broker whose devices speak the native topic and payload, or JSON that mappings explain."""
 
     url: str = Field(description="mqtt://[user:password@]address:port, or mqtts:// for TLS")
     client_id: str = Field("industry-brain", description="fixed: the broker keeps messages for this name")
     topics: tuple[str, ...] = Field(("ib/v1/+/+/readings",), description="what to subscribe to")
+    mapped_topics: tuple[str, ...] | None = Field(
+        None, description="what to subscribe to for mappings; none: what their topics say"
+    )
+    state_topics: tuple[str, ...] | None = Field(
+        None, description="what to subscribe to for device states; none: ib/v1/+/+/state and what mappings say"
+    )
     receive_maximum: int = Field(5000, ge=1, le=65535, description="messages on their way before one is acknowledged")
     session_expiry_s: int = Field(7 * 86_400, ge=0, description="how long the broker keeps messages for us")
     max_payload: int = Field(262_144, ge=64, description="larger messages go to quarantine [bytes]")
     ca_file: Path | None = Field(None, description="with mqtts: certificates to trust; else those of the system")
     certificate_file: Path | None = Field(None, description="with mqtts: our own certificate, where the broker asks")
     key_file: Path | None = Field(None, description="private key of certificate_file")
+    mappings: tuple[Mapping, ...] = Field((), description="how foreign JSON becomes readings; the first that fits")
+
+    @property
+    def reading_filters(self) -> tuple[str, ...]:
+        """Subscriptions for readings, native and mapped, without repeats."""
+        mapped = mapped_filters(self.mappings) if self.mapped_topics is None else self.mapped_topics
+        return tuple(dict.fromkeys([*self.topics, *mapped]))
+
+    @property
+    def state_filters(self) -> tuple[str, ...]:
+        """Subscriptions for device states, without repeats."""
+        return state_filters(self.mappings) if self.state_topics is None else self.state_topics
 
     @field_validator("url")
     @classmethod
     def _mqtt(cls, url: str) -> str:
-        if urlsplit(url).scheme not in {"mqtt", "mqtts"} or not urlsplit(url).hostname:
+        if not is_mqtt_url(url):
             raise ValueError("must look like mqtt://address:port or mqtts://address:port")
         return url
 

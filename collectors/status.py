@@ -4,6 +4,18 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class OfflineDevice:
+    """A machine whose device has said, or whose last will says, that it is gone.
+
+    since: microseconds since the epoch; None where the broker kept the message and it does not say
+    """
+
+    site: str
+    machine: str
+    since: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CollectorStatus:
     """How a collector is, with counts since this process began.
 
@@ -16,6 +28,8 @@ class CollectorStatus:
     gaps: signals whose missing period is not read back yet
     clock_skew_s: how far the server's clock is ahead of ours; None where it does not tell
     warnings: what will go wrong unless somebody acts: certificates about to expire
+    devices_online, devices_offline: machines whose device says whether it is there, as last heard
+    offline: the newest 20 that went, newest first
     last_error: what went wrong last; empty while all is well
     """
 
@@ -32,3 +46,6 @@ class CollectorStatus:
     gaps: int = 0
     clock_skew_s: float | None = None
     warnings: tuple[str, ...] = ()
+    devices_online: int = 0
+    devices_offline: int = 0
+    offline: tuple[OfflineDevice, ...] = ()
