@@ -1,6 +1,7 @@
 """The OPC UA collector: a subscription, and after every gap the server's history of the same variables."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from collectors.opcua_binding import Binding, Bindings, bind
 from collectors.opcua_browse import Browser
 from collectors.opcua_certificates import CertificateStore
 from collectors.opcua_client import certificate_warnings, enter, leave
-from collectors.opcua_limits import limits_of
+from collectors.opcua_limits import ServerLimits, limits_of
 from collectors.opcua_recovery import Recovery
 from collectors.opcua_rows import Rows
 from collectors.opcua_subscription import LiveSubscription, SubscriptionLost
@@ -29,6 +30,7 @@ _RETRY_SINK_S = 0.5
 _SHORTEST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0
 _LOOK_FOR_NEW_S = 5.0
+_KEEP_REST_S = 2.0
 _LOOK_AFTER_S = 60.0
 _MUCH_SKEW_S = 5.0
 _SERVER_TIME = ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime)
@@ -67,6 +69,7 @@ class OpcUaCollector:
         self._rejected = 0
         self._unbound: list[str] = []
         self._recovered = 0
+        self._subscription: LiveSubscription | None = None
         self._recovery: Recovery | None = None
         self._to_recover: list[Binding] = []
         self._clock_skew_s: float | None = None
@@ -127,8 +130,7 @@ class OpcUaCollector:
         try:
             async with asyncio.timeout(source.timeout_s * 2):
                 limits = await limits_of(client)
-                subscription = LiveSubscription(client, limits, source, self._clock)
-                await subscription.open()
+                subscription = await self._subscription_in(client, limits)
             self._recovery = Recovery(client, limits, self._gaps, source.name, self._put_recovered, self._clock)
             async with asyncio.TaskGroup() as group:
                 # Values are handed on while variables are still being bound and history is being read.
@@ -137,18 +139,40 @@ class OpcUaCollector:
                 group.create_task(self._look_after(client))
                 group.create_task(_raise_when(lost, reasons))
         finally:
+            await self._keep_rest()
             await leave(client)
+
+    async def _subscription_in(self, client: Client, limits: ServerLimits) -> LiveSubscription:
+        """The last session's, where the server has kept it; else a new one."""
+        previous, self._subscription = self._subscription, None
+        if previous is not None and previous.is_whole and await previous.move_to(client):
+            log.info("subscription_transferred", source=self._source.name)
+            self._subscription = previous
+            return previous
+        subscription = LiveSubscription(client, limits, self._source, self._clock)
+        await subscription.open()
+        self._subscription = subscription
+        return subscription
+
+    async def _keep_rest(self) -> None:
+        """What arrived before the end is stored: not every server could tell it again."""
+        if self._subscription is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_KEEP_REST_S):
+                    await self._put_live(self._subscription, self._subscription.take_rest())
 
     async def _deliver(self, subscription: LiveSubscription) -> None:
         while True:
             await asyncio.sleep(_GATHER_S)
-            rows = subscription.take()
-            for binding, first in subscription.take_firsts():
-                # From here on the subscription brings everything.
-                self._gaps.close(binding.name, first + 1, _END_OF_TIME)
-            if rows.overflows:
-                self._note_overflows(rows.overflows)
-            await self._put(rows)
+            await self._put_live(subscription, subscription.take())
+
+    async def _put_live(self, subscription: LiveSubscription, rows: Rows) -> None:
+        for binding, first in subscription.take_firsts():
+            # From here on the subscription brings everything.
+            self._gaps.close(binding.name, first + 1, _END_OF_TIME)
+        if rows.overflows:
+            self._note_overflows(rows.overflows)
+        await self._put(rows)
 
     def _note_overflows(self, overflows: Sequence[tuple[Binding, int]]) -> None:
         """What the server's queue could not hold is a gap like any other."""
@@ -161,7 +185,6 @@ class OpcUaCollector:
 
     async def _keep_bound(self, client: Client, browser: Browser, subscription: LiveSubscription) -> None:
         """Subscribe to what is registered, now and whenever that changes, and fetch what happened before."""
-        subscribed: set[int] = set()
         known: frozenset[tuple[str, str, int]] | None = None
         recovering: asyncio.Task[None] | None = None
         self._to_recover = []
@@ -173,28 +196,27 @@ class OpcUaCollector:
                     known = registered
                     namespaces = await client.get_namespace_array()
                     found = await bind(browser, namespaces, self._source, directory)
-                    self._to_recover += await self._subscribe(subscription, found, subscribed)
+                    self._to_recover += await self._subscribe(subscription, found)
                     if not self._connected:
                         self._connected = True
                         self._connections += 1
                         self._last_error = ""
-                        log.info("server_connected", source=self._source.name, variables=len(subscribed))
+                        log.info("server_connected", source=self._source.name, variables=len(subscription.signal_ids))
                 if self._to_recover and (recovering is None or recovering.done()):
                     bindings, self._to_recover = self._to_recover, []
                     recovering = group.create_task(self._recover(bindings))
                 await asyncio.sleep(_LOOK_FOR_NEW_S)
 
-    async def _subscribe(
-        self, subscription: LiveSubscription, found: Bindings, subscribed: set[int]
-    ) -> Sequence[Binding]:
+    async def _subscribe(self, subscription: LiveSubscription, found: Bindings) -> Sequence[Binding]:
         """Subscribe to what is not subscribed yet; the bindings whose past may be missing."""
-        fresh = [binding for binding in found.bound if binding.signal_id not in subscribed]
+        fresh = [binding for binding in found.bound if binding.signal_id not in subscription.signal_ids]
         if self._source.history:
             # Noted before the first live value is stored; from then on nobody could tell.
             until = self._clock() + _AHEAD_US
             self._gaps.open({one.name: (self._covered_until(one), until) for one in fresh if one.keeps_history})
+        # Of a subscription that was moved here, what the last session did not get to.
+        begun = [one for one in found.bound if one.signal_id in subscription.signal_ids and self._gaps.of(one.name)]
         refused = await subscription.add(fresh)
-        subscribed |= {binding.signal_id for binding in fresh} - {binding.signal_id for binding, _ in refused}
         self._report_unbound([*found.unbound, *(f"{binding.address}: {reason}" for binding, reason in refused)])
         for binding, _ in refused:
             self._gaps.close_all(binding.name)
@@ -205,7 +227,7 @@ class OpcUaCollector:
             self._gaps.close_all(binding.name)
         if without:
             log.info("server_keeps_no_history", source=self._source.name, variables=len(without))
-        return [one for one in fresh if one.keeps_history and one.signal_id in subscribed]
+        return begun + [one for one in fresh if one.keeps_history and one.signal_id in subscription.signal_ids]
 
     def _covered_until(self, binding: Binding) -> int:
         now = self._clock()

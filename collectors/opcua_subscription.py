@@ -49,7 +49,10 @@ class LiveSubscription:
         self._sequence: int | None = None
         self._problem = ""
         self._heard_at = 0.0
+        self._heard = False
         self._silence_s = 0.0
+        self.signal_ids: set[int] = set()
+        """Signals whose variables are monitored."""
         self._heard_of: set[int] = set()
         self._firsts: list[tuple[Binding, int]] = []
 
@@ -75,6 +78,37 @@ class LiveSubscription:
         self._silence_s = 2 * keep_alive_s + self._source.timeout_s
         self._heard_at = asyncio.get_running_loop().time()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it brought everything so far, and anything in this session: only then it is worth moving."""
+        return self._heard and not self._problem
+
+    async def move_to(self, client: Client) -> bool:
+        """Go on in another session, with what the server has queued since the last one broke; False where it cannot.
+
+        The subscription is transferred, and what was sent but not received is sent again (OPC 10000-4, 5.14.6 and 7).
+        """
+        try:
+            result = (
+                await client.uaclient.transfer_subscriptions(
+                    ua.TransferSubscriptionsParameters(SubscriptionIds=[self._id], SendInitialValues=False)
+                )
+            )[0]
+            if not result.StatusCode.is_good():
+                return False
+            for number in result.AvailableSequenceNumbers or ():
+                if self._sequence is None or number >= self._sequence:
+                    self._take_in(await client.uaclient.session.republish(self._id, number))
+        except ua.UaError:
+            return False
+        self._client = client
+        # asyncua has no call to adopt a subscription that it did not make.
+        client.uaclient.session._subscription_callbacks[self._id] = self._published
+        client.uaclient.session.ensure_publish_loop()
+        self._heard_at = asyncio.get_running_loop().time()
+        self._heard = False
+        return True
+
     async def add(self, bindings: Sequence[Binding]) -> list[tuple[Binding, str]]:
         """Monitor variables; those that the server refuses, with its reason. One bad node does not stop the others."""
         refused: list[tuple[Binding, str]] = []
@@ -89,6 +123,7 @@ class LiveSubscription:
             for binding, status in await self._monitor(unfiltered, filtered=False):
                 if not status.is_good():
                     refused.append((binding, status.name))
+        self.signal_ids |= {one.signal_id for one in bindings} - {binding.signal_id for binding, _ in refused}
         return refused
 
     async def _monitor(self, bindings: Sequence[Binding], *, filtered: bool) -> list[tuple[Binding, Any]]:
@@ -110,6 +145,10 @@ class LiveSubscription:
             raise SubscriptionLost(self._problem)
         if asyncio.get_running_loop().time() - self._heard_at > self._silence_s:
             raise SubscriptionLost(f"no sign of life from the subscription for {self._silence_s:.0f} s")
+        return self.take_rest()
+
+    def take_rest(self) -> Rows:
+        """Everything since the last call, whatever is missing beside it."""
         rows, self._rows = self._rows, Rows(self._source.name)
         return rows
 
@@ -145,6 +184,7 @@ class LiveSubscription:
     def _published(self, result: Any) -> None:
         """Called by asyncua for every answer to a publish request."""
         self._heard_at = asyncio.get_running_loop().time()
+        self._heard = True
         try:
             self._take_in(result.NotificationMessage)
         except Exception as problem:  # noqa: BLE001  # asyncua would log it and go on, without the values
@@ -152,6 +192,8 @@ class LiveSubscription:
 
     def _take_in(self, message: Any) -> None:
         number = int(message.SequenceNumber)
+        if number == 0:
+            return  # no server's: asyncua itself says so that the connection is gone
         if self._sequence is not None and number != self._sequence:
             self._problem = f"notification {self._sequence} is missing"
         # Part 4, 7.26: a keep-alive carries the number of the next notification.

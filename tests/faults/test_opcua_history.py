@@ -7,15 +7,11 @@ import asyncio
 import json
 import os
 import random
-import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -24,91 +20,15 @@ from brain.product import Product
 from brain.settings import Settings
 from historian import Database
 from plant import MachineSpec
-from tests.conftest import timescale_chroot
-from tests.integration.conftest import free_port
+from tests.opcua_servers import Readings, RememberingServer, node_opcua, open62541, simulator
 
 from .conftest import LONG, SIGNALS, SITE, Outcome
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 
 _KILLS = 10 if LONG else 2  # of the server, and as many of the collector
-_SERVERS = Path(__file__).with_name("servers")
-_NODE = Path(__file__).parents[1] / "node"
 _PATIENCE_S = 90.0
 _FRESH_US = 1_000_000
-
-Readings = dict[tuple[str, int], float]
-
-
-class RememberingServer:
-    """A server process that can be killed; it keeps port and history."""
-
-    def __init__(self, command: list[str], file: Path, microseconds: int, log: Path) -> None:
-        """``microseconds``: of one unit of time in the file."""
-        self.port = free_port()
-        self._command = command
-        self._file = file
-        self._microseconds = microseconds
-        self._log = log
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        """Returns once it serves."""
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command, str(self.port), *self._history_argument(), stdout=asyncio.subprocess.PIPE, stderr=log
-            )
-        assert self._process.stdout is not None
-        async with asyncio.timeout(60):
-            while line := await self._process.stdout.readline():
-                if line.strip() == b"serving":
-                    return
-        pytest.fail(f"the server did not start: {self._log.read_text()[-2000:]}")
-
-    async def kill(self) -> None:
-        """With SIGKILL."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-
-    def history(self) -> Readings:
-        """Everything that was measured: (signal, time in microseconds) -> value."""
-        found: Readings = {}
-        for line in self._file.read_text().splitlines(keepends=True):
-            if line.endswith("\n"):
-                name, moment, value = line.split()
-                found[name, int(moment) * self._microseconds] = float(value)
-        return found
-
-    def _history_argument(self) -> list[str]:
-        # Inside a chroot the same file has a shorter name.
-        root = self._command[1] if self._command[0] == "chroot" else ""
-        return [str(self._file).removeprefix(root)]
-
-
-def _simulator(folder: Path) -> RememberingServer:
-    command = [sys.executable, str(_SERVERS / "simulator.py")]
-    return RememberingServer(command, folder / "history", 1, folder / "server.log")
-
-
-def _node_opcua(folder: Path) -> RememberingServer:
-    if shutil.which("node") is None or not (_NODE / "node_modules" / "node-opcua-server").is_dir():
-        pytest.skip("node-opcua is not installed: tests/node_parts.sh")
-    command = [shutil.which("node") or "", str(_NODE / "opcua_server.js")]
-    return RememberingServer(command, folder / "history", 1000, folder / "server.log")
-
-
-def _open62541(folder: Path) -> RememberingServer:
-    chroot = timescale_chroot()
-    made = subprocess.run(
-        ["sh", str(_SERVERS.parents[1] / "open62541_chroot.sh"), str(chroot), str(_SERVERS / "open62541.c")],
-        check=False, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-    if made.returncode != 0:
-        pytest.skip(f"open62541 could not be installed: {made.stderr[-300:]} see {chroot / 'open62541.log'}")
-    root = chroot / "root"
-    file = root / "srv" / "history" / uuid4().hex
-    return RememberingServer(["chroot", str(root), made.stdout.strip()], file, 1, folder / "server.log")
 
 
 @asynccontextmanager
@@ -128,7 +48,7 @@ async def _collecting(folder: Path, server: RememberingServer) -> AsyncIterator[
             yield product, database
 
 
-@pytest.mark.parametrize("kind", [_simulator, _node_opcua, _open62541])
+@pytest.mark.parametrize("kind", [simulator, node_opcua, open62541])
 async def test_all_that_the_server_remembers_is_stored_once(
     kind: Callable[[Path], RememberingServer], tmp_path: Path, outcomes: list[Outcome]
 ) -> None:
