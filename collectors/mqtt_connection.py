@@ -70,6 +70,14 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes for us, retained and with QoS 1, should we end without saying so."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SessionOptions:
     """How to connect.
 
@@ -78,6 +86,7 @@ class SessionOptions:
     session_expiry_s: how long the broker keeps the session; 0 for none
     reconnect: whether the client connects again by itself and sends unacknowledged messages again
     tls: whom to trust and who we are, for URLs that begin with mqtts://
+    will: what others are told if we end without a word
     """
 
     client_id: str
@@ -86,6 +95,7 @@ class SessionOptions:
     session_expiry_s: int = 0
     reconnect: bool = False
     tls: Tls = field(default_factory=Tls)
+    will: Will | None = None
 
 
 class Connection:
@@ -137,9 +147,9 @@ class Connection:
         if not self.ended:
             self._client.acknowledge(messages)
 
-    def publish(self, topic: str, payload: bytes) -> int:
-        """Send with QoS 1; the message identifier."""
-        return self._client.publish(topic, payload, qos=1).mid
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
+        """Send, with QoS 1 unless told otherwise; the message identifier."""
+        return self._client.publish(topic, payload, qos=qos, retain=retain).mid
 
     def close(self) -> None:
         """End it, within seconds even where the network is cut: its thread stops, nothing of it is used again."""
@@ -355,6 +365,8 @@ def _connect(
         client.tls_set_context(options.tls.context())
     if parts.username:
         client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+    if options.will is not None:
+        client.will_set(options.will.topic, options.will.payload, qos=1, retain=True)
     answer: list[tuple[Any, bool]] = []
     answered = threading.Event()
 

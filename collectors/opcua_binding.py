@@ -6,7 +6,8 @@ from typing import Any
 
 from asyncua import Client, Node, ua
 
-from collectors.sources import PLACES, OpcUaSource
+from collectors.pattern import matches
+from collectors.sources import OpcUaSource
 from plant import SignalDirectory
 
 _MAX_NODES = 100_000
@@ -98,23 +99,13 @@ async def _browsed(client: Client, source: OpcUaSource) -> list[_Place]:
                 if child.NodeId.NamespaceIndex == 0:
                     continue  # the standard's own nodes: Server and its diagnostics
                 name = child.BrowseName.Name or ""
-                known = _matches(part, name, place)
+                known = matches(part, name, place)
                 if known is not None:
                     following.append((client.get_node(child.NodeId), f"{path}/{name}", known))
             if len(following) > _MAX_NODES:
                 raise LookupError(f"more than {_MAX_NODES:,} nodes below {source.root}: name a deeper root")
         level = following
     return [(node.nodeid, path.lstrip("/"), place) for node, path, place in level]
-
-
-def _matches(part: str, name: str, place: Mapping[str, str]) -> dict[str, str] | None:
-    """The place with this name added, or None where the pattern does not fit."""
-    key = part.strip("{}") if part.startswith("{") else ""
-    if key in PLACES:
-        return {**place, key: name}
-    if key == "any" or part == name:
-        return dict(place)
-    return None
 
 
 async def _root(client: Client, path: str) -> Node:
