@@ -1,4 +1,4 @@
-"""Get readings out of machines: OPC UA, MQTT and recorded files.
+"""Get readings out of machines: OPC UA, MQTT, Sparkplug B and recorded files.
 
 A collector takes a source from the settings, a directory of known signals and a sink; it hands the sink
 column-wise batches, waits until they are durable, and only then acknowledges to the device or broker.
@@ -12,7 +12,8 @@ from collectors.opcua import OpcUaCollector
 from collectors.opcua_spot import SpotReading, SpotReport, read_spot
 from collectors.recording import Recording, RecordingError, read_recording
 from collectors.replay import ReplayCounts, replay_csv
-from collectors.sources import MqttSource, OpcUaNode, OpcUaSource
+from collectors.sources import MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
+from collectors.sparkplug import SparkplugCollector
 from collectors.status import CollectorStatus
 
 __all__ = [
@@ -26,6 +27,8 @@ __all__ = [
     "RecordingError",
     "ReplayCounts",
     "ReportByException",
+    "SparkplugCollector",
+    "SparkplugSource",
     "SpotReading",
     "SpotReport",
     "read_recording",

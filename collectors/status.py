@@ -10,10 +10,15 @@ class CollectorStatus:
     readings: rows made durable
     rejected: entries sent to quarantine
     reconnects: connections made after the first
-    unbound: variables of machines or signals that are not registered, or that the server refuses
+    unbound: variables or metrics of machines or signals that are not registered, or that the server refuses
     recovered: rows read back from a server's history, repeats included
     dropped: messages of QoS 0 that came while there was no room; their sender asked for no guarantee
     gaps: signals whose missing period is not read back yet
+    nodes_online, nodes_offline: Sparkplug edge nodes that were born, and that have died, as far as is known
+    devices_online, devices_offline: their devices
+    offline: some of those that are away, as group/node or group/node/device
+    rebirths: births asked for, because something was missing
+    skipped: values of types that hold no single number, for signals that want one
     last_error: what went wrong last; empty while all is well
     """
 
@@ -28,3 +33,10 @@ class CollectorStatus:
     last_error: str = ""
     dropped: int = 0
     gaps: int = 0
+    nodes_online: int = 0
+    nodes_offline: int = 0
+    devices_online: int = 0
+    devices_offline: int = 0
+    offline: tuple[str, ...] = ()
+    rebirths: int = 0
+    skipped: int = 0

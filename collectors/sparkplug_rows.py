@@ -1,0 +1,173 @@
+"""Sparkplug messages, decoded to columns."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import structlog
+
+from collectors.mqtt_packets import RETAINED, Message
+from collectors.native import EARLIEST, LATEST, printable
+from collectors.sources import SparkplugSource
+from collectors.sparkplug_binding import SparkplugBinding
+from collectors.sparkplug_nodes import EdgeNodes, Taken, Value, parsed_topic
+from collectors.sparkplug_payload import MalformedPayload, Payload, decode
+from collectors.sparkplug_values import NotANumber, is_composite, number_of, quality_of, type_name
+from plant import MICROSECONDS, RAW_BYTES, Batch, Origins, Quality, Rejected, SignalDirectory
+
+log = structlog.get_logger()
+
+_SHOWN = 10
+# What is unpacked from a compressed payload, in multiples of what is taken of a plain one.
+_UNPACKED = 8
+
+
+class SparkplugDecoder:
+    """Gathers messages into one batch; :meth:`finish` hands it out and begins anew.
+
+    state_topic: messages on it are kept in ``states`` for the collector; empty for none
+    """
+
+    def __init__(self, source: SparkplugSource, state_topic: str = "") -> None:
+        self.nodes = EdgeNodes(int(source.rebirth_interval_s * MICROSECONDS))
+        self.binding = SparkplugBinding(source)
+        self.states: list[bytes] = []
+        self.skipped = 0
+        self._source = source.name
+        self._max_payload = source.max_payload
+        self._state_topic = state_topic.encode()
+        self._start()
+
+    def _start(self) -> None:
+        self._times: list[int] = []
+        self._ids: list[int] = []
+        self._values: list[float] = []
+        self._qualities: list[int] = []
+        # One entry a message that made rows.
+        self._first_rows: list[int] = []
+        self._addresses: list[bytes] = []
+        self._payloads: list[bytes] = []
+        self._rejected: list[Rejected] = []
+
+    def begin_anew(self) -> None:
+        """A new connection: what was missed before it is not known."""
+        self.nodes.begin_anew()
+        self.states.clear()
+
+    def finish(self) -> tuple[Batch, list[Rejected]]:
+        """Everything added since the last call: the batch, with origins, and what was rejected, oldest first."""
+        if self._times:
+            origins = Origins(np.asarray(self._first_rows, np.int64), self._addresses, self._payloads)
+            batch = Batch.of_lists(self._times, self._ids, self._values, self._qualities, origins)
+        else:
+            batch = Batch.empty()
+        rejected = self._rejected
+        self._start()
+        self.binding.report()
+        return batch, rejected
+
+    def add_all(self, messages: Sequence[Message], received_at: int, directory: SignalDirectory) -> None:
+        """Decode messages, oldest first; never raises, whatever devices send.
+
+        received_at: microseconds since the epoch; the time of readings that come without one
+        """
+        self.binding.follow(directory)
+        for message in messages:
+            topic, payload, _, _, flags = message
+            if self._state_topic and topic == self._state_topic:
+                if not flags & RETAINED:  # that is what was said before we came
+                    self.states.append(payload)
+                continue
+            first_row = len(self._times)
+            for reason, details in self._refused(message, received_at).items():
+                self._reject(message, reason, details, received_at)
+            if len(self._times) > first_row:
+                self._first_rows.append(first_row)
+                self._addresses.append(topic)
+                self._payloads.append(payload)
+
+    def _refused(self, message: Message, received_at: int) -> dict[str, list[str]]:
+        """Take one message in; what is not taken of it, as reason and details."""
+        topic_bytes, data, length, _, flags = message
+        try:
+            topic = parsed_topic(topic_bytes.decode())
+        except UnicodeDecodeError:
+            topic = None
+        if topic is None:
+            return {"bad_topic": ["the topic is not spBv1.0/<group>/<kind>/<edge node>[/<device>]"]}
+        if length > self._max_payload or length > len(data):
+            return {"too_large": [f"at most {self._max_payload:,} bytes are taken"]}
+        if flags & RETAINED:
+            # It tells of a birth or death of long ago, which would be taken for one of now (5.4 to 5.12 forbid it).
+            return {"retained": ["births, data and deaths must not be retained: delete the message from the broker"]}
+        try:
+            payload = decode(data, self._max_payload * _UNPACKED)
+        except MalformedPayload as problem:
+            return {"not_sparkplug": [str(problem)]}
+        taken = self.nodes.take(topic, payload)
+        if taken.problem:
+            return {"not_sparkplug": [taken.problem]}
+        if taken.is_end:
+            self.binding.release(topic.group, topic.node, topic.device)
+        return self._added(taken, payload, received_at)
+
+    def _added(self, taken: Taken, payload: Payload, received_at: int) -> dict[str, list[str]]:
+        refused: dict[str, list[str]] = {}
+        if taken.unresolved:
+            refused["unknown_alias"] = [f"alias {alias} is of no birth that is known" for alias in taken.unresolved]
+        if taken.nameless:
+            refused["unnamed_metric"] = ["a metric has no name"] * taken.nameless
+        default_time = received_at if payload.time is None else payload.time
+        for value in taken.values:
+            signal_id = self.binding.signal_id(value.path)
+            if signal_id is None:
+                continue
+            if is_composite(value.metric, value.datatype):
+                self._skip(value)
+                continue
+            try:
+                self._add(value, signal_id, default_time)
+            except NotANumber as problem:
+                refused.setdefault("not_a_number", []).append(f"{value.path} {problem}")
+            except _BadTime as problem:
+                refused.setdefault("bad_time", []).append(f"{value.path} {problem}")
+        return refused
+
+    def _add(self, value: Value, signal_id: int, default_time: int) -> None:
+        metric = value.metric
+        number, quality = number_of(metric, value.datatype), quality_of(metric)
+        if math.isnan(number) and quality is not Quality.BAD:
+            raise NotANumber("is NaN and does not say that it is bad")
+        time = metric.time
+        if time is None:
+            if metric.is_historical:
+                raise _BadTime("is historical and does not say of when")
+            time = default_time
+        if not EARLIEST <= time <= LATEST:
+            raise _BadTime(f"is of {time // 1000} ms since 1970, which no calendar has")
+        self._times.append(time)
+        self._ids.append(signal_id)
+        self._values.append(number)
+        self._qualities.append(int(quality))
+
+    def _skip(self, value: Value) -> None:
+        self.skipped += 1
+        if self.skipped == 1:
+            kind = type_name(value.datatype) if value.datatype else value.metric.field
+            log.warning("metric_skipped", source=self._source, metric=str(value.path), holds=kind)
+
+    def _reject(self, message: Message, reason: str, details: Sequence[str], received_at: int) -> None:
+        """One entry a message and reason, however many metrics it concerns: the raw bytes are the same."""
+        topic, payload, length, _, _ = message
+        raw = payload[:RAW_BYTES]
+        detail = "; ".join(details[:_SHOWN])
+        if len(details) > _SHOWN:
+            detail += f"; and {len(details) - _SHOWN:,} more metrics of this message"
+        if length > len(raw):
+            detail += f" ({length:,} bytes in all)"
+        address = printable(topic.decode(errors="backslashreplace"))
+        self._rejected.append(Rejected(self._source, address, reason, printable(detail), raw, received_at))
+
+
+class _BadTime(ValueError):
+    """A metric is of no time that can be stored; the message says why."""
