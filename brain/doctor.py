@@ -47,7 +47,7 @@ async def examine(settings: Settings) -> AsyncIterator[Answer]:
         yield answer
     for found in await asyncio.to_thread(_spool, settings, positions, bool(url)):
         yield found
-    for source in [*settings.mqtt, *settings.opcua]:
+    for source in [*settings.mqtt, *settings.sparkplug, *settings.opcua]:
         yield await _reachable(f"source {source.name}", source.url)
 
 

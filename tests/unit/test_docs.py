@@ -18,7 +18,7 @@ from analytics.indicators import indicators
 from analytics.operation import GAP_US
 from brain.failure import Failure
 from brain.settings import MachineSettings, Settings, load_settings
-from collectors import MqttSource, OpcUaNode, OpcUaSource
+from collectors import MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
 from plant import Fault, Template, fault_library, template_library
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,9 @@ def test_every_command_has_help_and_an_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [Settings, MachineSettings, OpcUaSource, OpcUaNode, MqttSource], ids=lambda model: model.__name__
+    "model",
+    [Settings, MachineSettings, OpcUaSource, OpcUaNode, MqttSource, SparkplugSource],
+    ids=lambda model: model.__name__,
 )
 def test_every_setting_is_explained(model: Any) -> None:
     for name, field in model.model_fields.items():
