@@ -137,19 +137,28 @@ class Connection:
         if refused:
             raise Refused(f"the broker refuses to subscribe {', '.join(refused)}: check its access list")
 
-    def unsubscribe(self, topics: Sequence[str]) -> None:
-        """Give subscriptions up and wait until the broker has said so."""
+    def unsubscribe(self, topics: Sequence[str], patience_s: float = _CONFIRM_S) -> None:
+        """Give subscriptions up and wait until the broker has said so; ``OSError`` where it does not."""
         _, mid = self._client.unsubscribe(list(topics))
-        self._confirmation(mid, "end of subscription")
+        self._confirmation(mid, "end of subscription", patience_s)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that messages are safe, oldest first; without effect once the connection is over."""
         if not self.ended:
             self._client.acknowledge(messages)
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> int:
-        """Send, with QoS 1 unless told otherwise; the message identifier."""
-        return self._client.publish(topic, payload, qos=qos, retain=retain).mid
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, patience_s: float = 0.0
+    ) -> int:
+        """Send, with QoS 1 unless told otherwise; the message identifier.
+
+        patience_s: how long to wait until the broker has it
+        """
+        sent = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if patience_s:
+            with contextlib.suppress(RuntimeError, ValueError):  # the connection is over, or nothing more fits
+                sent.wait_for_publish(patience_s)
+        return sent.mid
 
     def close(self) -> None:
         """End it, within seconds even where the network is cut: its thread stops, nothing of it is used again."""
@@ -168,8 +177,8 @@ class Connection:
             self._confirmations[mid] = list(reasons)
             self._changed.notify_all()
 
-    def _confirmation(self, mid: int | None, what: str) -> list[Any]:
-        remaining = int(_CONFIRM_S / 0.5)
+    def _confirmation(self, mid: int | None, what: str, patience_s: float = _CONFIRM_S) -> list[Any]:
+        remaining = int(patience_s / 0.5)
         with self._changed:
             while mid not in self._confirmations and remaining and not self.ended:
                 self._changed.wait(0.5)

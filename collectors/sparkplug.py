@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -19,6 +20,7 @@ from plant import SignalDirectory, Sink
 log = structlog.get_logger()
 
 _LOOK_S = 0.5
+_LEAVE_S = 2.0
 _OFFLINE_SHOWN = 20
 
 
@@ -103,8 +105,12 @@ class SparkplugCollector(BrokerCollector):
     def leave(self, connection: Connection) -> None:
         """Say that we go: the will is dropped with an orderly end."""
         self._connection = None
-        if self._host is not None:
-            connection.publish(self._host.topic, self._host.offline(self._clock()), retain=True)
+        if self._host is None:
+            return
+        # Where messages wait unread as the socket is closed, TCP resets it and the broker publishes the will too.
+        with suppress(OSError):
+            connection.unsubscribe([self._host.topic, *self._topics], _LEAVE_S)
+        connection.publish(self._host.topic, self._host.offline(self._clock()), retain=True, patience_s=_LEAVE_S)
 
     def _ask(self, connection: Connection) -> None:
         if connection.ended:
