@@ -7,7 +7,7 @@ import numpy as np
 import structlog
 
 from collectors.mqtt_packets import RETAINED, Message
-from collectors.native import EARLIEST, LATEST, printable
+from collectors.native import EARLIEST, LATEST, Reject, printable
 from collectors.sources import SparkplugSource
 from collectors.sparkplug_binding import SparkplugBinding
 from collectors.sparkplug_nodes import EdgeNodes, Taken, Value, parsed_topic
@@ -79,44 +79,49 @@ class SparkplugDecoder:
                     self.states.append(payload)
                 continue
             first_row = len(self._times)
-            for reason, details in self._refused(message, received_at).items():
-                self._reject(message, reason, details, received_at)
+            refused = _Refused()
+            self._take(message, received_at, refused)
+            for reason, details in refused.items():
+                self._put_aside(message, reason, details, received_at)
             if len(self._times) > first_row:
                 self._first_rows.append(first_row)
                 self._addresses.append(topic)
                 self._payloads.append(payload)
 
-    def _refused(self, message: Message, received_at: int) -> dict[str, list[str]]:
-        """Take one message in; what is not taken of it, as reason and details."""
+    def _take(self, message: Message, received_at: int, reject: Reject) -> None:
+        """Take one message in, whatever it is."""
         topic_bytes, data, length, _, flags = message
         try:
             topic = parsed_topic(topic_bytes.decode())
         except UnicodeDecodeError:
             topic = None
         if topic is None:
-            return {"bad_topic": ["the topic is not spBv1.0/<group>/<kind>/<edge node>[/<device>]"]}
+            reject("bad_topic", "the topic is not spBv1.0/<group>/<kind>/<edge node>[/<device>]")
+            return
         if length > self._max_payload or length > len(data):
-            return {"too_large": [f"at most {self._max_payload:,} bytes are taken"]}
+            reject("too_large", f"at most {self._max_payload:,} bytes are taken")
+            return
         if flags & RETAINED:
             # It tells of a birth or death of long ago, which would be taken for one of now (5.4 to 5.12 forbid it).
-            return {"retained": ["births, data and deaths must not be retained: delete the message from the broker"]}
+            reject("retained", "births, data and deaths must not be retained: delete the message from the broker")
+            return
         try:
             payload = decode(data, self._max_payload * _UNPACKED)
         except MalformedPayload as problem:
-            return {"not_sparkplug": [str(problem)]}
+            reject("not_sparkplug", str(problem))
+            return
         taken = self.nodes.take(topic, payload)
         if taken.problem:
-            return {"not_sparkplug": [taken.problem]}
+            reject("not_sparkplug", taken.problem)
         if taken.is_end:
             self.binding.release(topic.group, topic.node, topic.device)
-        return self._added(taken, payload, received_at)
+        self._add_all(taken, payload, received_at, reject)
 
-    def _added(self, taken: Taken, payload: Payload, received_at: int) -> dict[str, list[str]]:
-        refused: dict[str, list[str]] = {}
-        if taken.unresolved:
-            refused["unknown_alias"] = [f"alias {alias} is of no birth that is known" for alias in taken.unresolved]
-        if taken.nameless:
-            refused["unnamed_metric"] = ["a metric has no name"] * taken.nameless
+    def _add_all(self, taken: Taken, payload: Payload, received_at: int, reject: Reject) -> None:
+        for alias in taken.unresolved:
+            reject("unknown_alias", f"alias {alias} is of no birth that is known")
+        for _ in range(taken.nameless):
+            reject("unnamed_metric", "a metric has no name")
         default_time = received_at if payload.time is None else payload.time
         for value in taken.values:
             signal_id = self.binding.signal_id(value.path)
@@ -128,10 +133,9 @@ class SparkplugDecoder:
             try:
                 self._add(value, signal_id, default_time)
             except NotANumber as problem:
-                refused.setdefault("not_a_number", []).append(f"{value.path} {problem}")
+                reject("not_a_number", f"{value.path} {problem}")
             except _BadTime as problem:
-                refused.setdefault("bad_time", []).append(f"{value.path} {problem}")
-        return refused
+                reject("bad_time", f"{value.path} {problem}")
 
     def _add(self, value: Value, signal_id: int, default_time: int) -> None:
         metric = value.metric
@@ -156,7 +160,7 @@ class SparkplugDecoder:
             kind = type_name(value.datatype) if value.datatype else value.metric.field
             log.warning("metric_skipped", source=self._source, metric=str(value.path), holds=kind)
 
-    def _reject(self, message: Message, reason: str, details: Sequence[str], received_at: int) -> None:
+    def _put_aside(self, message: Message, reason: str, details: Sequence[str], received_at: int) -> None:
         """One entry a message and reason, however many metrics it concerns: the raw bytes are the same."""
         topic, payload, length, _, _ = message
         raw = payload[:RAW_BYTES]
@@ -171,3 +175,10 @@ class SparkplugDecoder:
 
 class _BadTime(ValueError):
     """A metric is of no time that can be stored; the message says why."""
+
+
+class _Refused(dict[str, list[str]]):
+    """What is not taken of a message: details by reason."""
+
+    def __call__(self, reason: str, detail: str) -> None:
+        self.setdefault(reason, []).append(detail)
