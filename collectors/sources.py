@@ -113,6 +113,7 @@ class SparkplugSource(BrokerSource):
     host_id: str = Field(
         "", description="host application id of which edge nodes are told that we are online; empty: tell nobody"
     )
+    max_payload: int = Field(4_194_304, ge=64, description="larger messages go to quarantine [bytes]; births are large")
     rebirth_interval_s: float = Field(5.0, ge=1, description="least time between two rebirth requests to an edge node")
 
     @field_validator("patterns")

@@ -121,9 +121,10 @@ class SparkplugCollector(BrokerCollector):
             connection.publish(f"{NAMESPACE}/{group}/NCMD/{node}", rebirth_request(now), qos=0)
 
     async def _ask_again(self) -> None:
-        """Edge nodes that did not answer, and those that were asked too often to be asked at once."""
+        """Edge nodes that did not answer or were asked just before, and those of machines registered meanwhile."""
         while True:
             await asyncio.sleep(_LOOK_S)
             connection = self._connection
             if connection is not None and self._connected:
+                self._sparkplug.follow(self._directory())
                 self._ask(connection)

@@ -30,11 +30,16 @@ class SparkplugBinding:
         self._told: set[MetricPath] = set()
         self._news: list[MetricPath] = []
 
-    def follow(self, directory: SignalDirectory) -> None:
-        """Use this directory from here on."""
-        if directory is not self._directory:
-            self._directory = directory
-            self._known, self._fed, self.unbound = {}, {}, {}
+    def follow(self, directory: SignalDirectory) -> list[MetricPath]:
+        """Use this directory from here on; metrics that feed a signal now and did not before."""
+        if directory is self._directory:
+            return []
+        self._directory = directory
+        fed, before = self._fed.values(), self.unbound
+        self._known, self._fed, self.unbound = {}, {}, {}
+        for path in fed:  # first, so that who feeds a signal goes on with it
+            self.signal_id(path)
+        return [path for path in before if self.signal_id(path) is not None]
 
     def signal_id(self, path: MetricPath) -> int | None:
         """The signal that a metric feeds; None for one that is left alone."""

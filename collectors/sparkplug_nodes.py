@@ -201,6 +201,12 @@ class EdgeNodes:
             self._wanted.add(key)  # data of a device without a birth
         return self._resolved(key, node, topic, payload, is_birth=is_birth)
 
+    def want(self, group: str, node: str) -> None:
+        """Ask an edge node for its births, if it is there."""
+        known = self._nodes.get((group, node))
+        if known is not None and known.is_online:
+            self._wanted.add((group, node))
+
     def due(self, now: int) -> list[tuple[str, str]]:
         """Group and name of edge nodes to ask for a rebirth now; they count as asked."""
         asked: list[tuple[str, str]] = []

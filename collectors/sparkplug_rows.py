@@ -18,8 +18,6 @@ from plant import MICROSECONDS, RAW_BYTES, Batch, Origins, Quality, Rejected, Si
 log = structlog.get_logger()
 
 _SHOWN = 10
-# What is unpacked from a compressed payload, in multiples of what is taken of a plain one.
-_UNPACKED = 8
 
 
 class SparkplugDecoder:
@@ -54,6 +52,11 @@ class SparkplugDecoder:
         self.nodes.begin_anew()
         self.states.clear()
 
+    def follow(self, directory: SignalDirectory) -> None:
+        """Use this directory from here on, and ask for what it makes readings of: it may not change for hours."""
+        for path in self.binding.follow(directory):
+            self.nodes.want(path.group, path.node)
+
     def finish(self) -> tuple[Batch, list[Rejected]]:
         """Everything added since the last call: the batch, with origins, and what was rejected, oldest first."""
         if self._times:
@@ -71,7 +74,7 @@ class SparkplugDecoder:
 
         received_at: microseconds since the epoch; the time of readings that come without one
         """
-        self.binding.follow(directory)
+        self.follow(directory)
         for message in messages:
             topic, payload, _, _, flags = message
             if self._state_topic and topic == self._state_topic:
@@ -106,7 +109,7 @@ class SparkplugDecoder:
             reject("retained", "births, data and deaths must not be retained: delete the message from the broker")
             return
         try:
-            payload = decode(data, self._max_payload * _UNPACKED)
+            payload = decode(data, self._max_payload)
         except MalformedPayload as problem:
             reject("not_sparkplug", str(problem))
             return

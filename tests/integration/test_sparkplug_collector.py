@@ -22,7 +22,7 @@ from brain.embedded_broker import EmbeddedBroker
 from collectors import SparkplugCollector, SparkplugSource
 from collectors.sparkplug_payload import decode
 from collectors.sparkplug_values import number_of, quality_of
-from plant import Quality
+from plant import Quality, SignalDirectory
 
 from .conftest import SITE, Cable, Device, RecordingSink, directory_of, running, until
 
@@ -143,10 +143,12 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def collector_at(url: str, sink: RecordingSink, **options: object) -> SparkplugCollector:
+def collector_at(
+    url: str, sink: RecordingSink, directory: Callable[[], SignalDirectory] = lambda: DIRECTORY, **options: object
+) -> SparkplugCollector:
     """A collector of the two machines; asks for rebirths as often as it may."""
     source = SparkplugSource.model_validate({"name": "field", "url": url, "rebirth_interval_s": 1, **options})
-    return SparkplugCollector(source, lambda: DIRECTORY, sink, now_us)
+    return SparkplugCollector(source, directory, sink, now_us)
 
 
 def metric(name: str, value: Any, time_ms: int | None = None, kind: str = "Double", **more: Any) -> dict[str, Any]:
@@ -267,11 +269,11 @@ async def test_births_and_data_by_alias_arrive_once(mosquitto: EmbeddedBroker, s
     assert (status.kind, status.nodes_online, status.devices_online, status.rebirths) == ("sparkplug", 1, 2, 0)
 
 
-async def test_a_gap_makes_the_edge_node_be_born_again(mosquitto: EmbeddedBroker, sink: RecordingSink) -> None:
-    collector = collector_at(mosquitto.url, sink)
+async def test_a_gap_makes_the_edge_node_be_born_again(broker: EmbeddedBroker, sink: RecordingSink) -> None:
+    collector = collector_at(broker.url, sink)
     async with running(collector):
         await connected(collector)
-        async with EdgeNode.at(mosquitto.url, births()) as edge:
+        async with EdgeNode.at(broker.url, births()) as edge:
             await born(collector)
             await edge.do("lose")
             both = [by_alias(1, 98.0, START_MS + 1), metric("current_u", 99.0, START_MS + 2)]
@@ -368,6 +370,22 @@ async def test_a_quiet_edge_node_is_asked_after_our_connection_was_cut(
     assert sink.rejected == []
 
 
+async def test_a_machine_that_is_registered_later_is_seen_at_once(
+    mosquitto: EmbeddedBroker, sink: RecordingSink
+) -> None:
+    """Its edge node sends what changes, and that may be hours away: it is asked for its births."""
+    known = [directory_of(["M1"])]
+    collector = collector_at(mosquitto.url, sink, lambda: known[-1])
+    async with running(collector):
+        await connected(collector)
+        async with EdgeNode.at(mosquitto.url, births()) as edge:
+            await born(collector)
+            await until(lambda: collector.status().unbound == 1, "the motor that is not registered to be counted")
+            known.append(DIRECTORY)
+            await until(lambda: sink.values(CURRENT_M2) == [-2.0], "the value of the motor that is registered now")
+            assert (edge.count("commanded"), collector.status().unbound) == (1, 0)
+
+
 async def test_historical_values_null_and_quality(mosquitto: EmbeddedBroker, sink: RecordingSink) -> None:
     collector = collector_at(mosquitto.url, sink)
     async with running(collector):
@@ -417,7 +435,7 @@ async def test_poison_is_put_aside_and_acknowledged(
     cut = base64.b64decode("CAUSCwoBYSABUPv///8PEhAKAWIgBFj7//////////8BEgkQAyAJZQAAwD8YAQ==")[:-7]
     poison = [b"", b"\xff" * 30, cut, *(random.bytes(size) for size in (1, 40, 4_000))]
     # Each message stays in the window of three until it is acknowledged.
-    collector = collector_at(mosquitto.url, sink, receive_maximum=3)
+    collector = collector_at(mosquitto.url, sink, receive_maximum=3, max_payload=10_000)
     async with running(collector):
         await connected(collector)
         async with EdgeNode.at(mosquitto.url, births()) as edge:

@@ -237,6 +237,16 @@ def test_a_new_connection_asks_those_who_were_there() -> None:
     assert plant.send("DDATA", by_alias(1), device="M1").unresolved == [1]
 
 
+def test_who_is_there_can_be_asked_for_other_reasons() -> None:
+    plant = Plant().born()
+    for name in ("edge", "unheard-of"):
+        plant.nodes.want("works", name)
+    assert plant.nodes.due(0) == [NODE]
+    plant.send("NDEATH", bd(3))
+    plant.nodes.want(*NODE)
+    assert plant.nodes.due(60 * S) == []
+
+
 def test_many_are_not_asked_at_once() -> None:
     nodes = EdgeNodes(5 * S)
     for number in range(120):

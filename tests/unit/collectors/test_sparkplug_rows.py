@@ -106,7 +106,10 @@ def test_what_belongs_nowhere_is_counted_and_told_once() -> None:
     assert len(decoder.binding.unbound) == 3
     assert [(entry["event"], entry["count"]) for entry in logs] == [("metrics_not_bound", 3)]
     assert any("machine works/M9 is not registered" in example for example in logs[0]["examples"])
+    decoder.nodes.due(NOW)
     larger = SignalDirectory([*DIRECTORY, MachineEntry("works", "edge", "M9", "motor", {"current_u": 11})])
+    decoder.follow(larger)
+    assert decoder.nodes.due(NOW + 60_000_000) == [("works", "edge")]
     decoder.add_all([sent, other], NOW, larger)
     assert decoder.finish()[0].signal_ids.tolist() == [1, 11]
 
@@ -122,6 +125,8 @@ def test_a_signal_is_fed_by_one_metric_until_its_device_ends() -> None:
         for edge, value in (("old", 1.0), ("new", 2.0))
     ]
     decoder.add_all([*births, *data], NOW, DIRECTORY)
+    assert decoder.finish()[0].values.tolist() == [1.0]
+    decoder.add_all(data, NOW, SignalDirectory(DIRECTORY))
     assert decoder.finish()[0].values.tolist() == [1.0]
     death = message("spBv1.0/works/NDEATH/old", payload(None, {"name": "bdSeq", "datatype": 8, "long_value": 0}))
     decoder.add_all([death, data[1]], NOW, DIRECTORY)

@@ -46,7 +46,7 @@ def test_unsigned_integers_come_as_they_are(datatype: int, data: st.DataObject) 
 def test_what_does_not_fit_its_type_is_refused_and_never_bent(datatype: int, raw: int) -> None:
     bits = SIGNED.get(datatype) or UNSIGNED[datatype]
     try:
-        number = number_of(metric("long_value", raw), datatype)
+        number = int(number_of(metric("long_value", raw), datatype))
     except NotANumber:
         assert raw >= 1 << bits
     else:
