@@ -2,190 +2,37 @@
 
 import asyncio
 import base64
-import json
-import os
-import shutil
-import signal
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 
 from brain.embedded_broker import EmbeddedBroker
-from collectors import SparkplugCollector, SparkplugSource
 from collectors.sparkplug_payload import decode
 from collectors.sparkplug_values import number_of, quality_of
-from plant import Quality, SignalDirectory
+from plant import Quality
 
 from .conftest import SITE, Cable, Device, RecordingSink, directory_of, running, until
+from .sparkplug_parts import (
+    CURRENT,
+    CURRENT_M2,
+    DIRECTORY,
+    LINE,
+    RUNNING,
+    START_MS,
+    WINDING,
+    EdgeNode,
+    births,
+    born,
+    by_alias,
+    collector_at,
+    connected,
+    encoded,
+    metric,
+)
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
-
-NODE_PARTS = Path(__file__).parents[1] / "node"
-DIRECTORY = directory_of(["M1", "M2"])
-CURRENT, WINDING, RUNNING, CURRENT_M2 = 1, 2, 3, 4
-LINE = "line-1"
-STATE = "spBv1.0/STATE/brain"
-
-
-@pytest.fixture(autouse=True)
-def node() -> str:
-    """The path of node; without it, or without its packages, there is no edge node to test with."""
-    path = shutil.which("node")
-    if path is None:
-        pytest.skip("node is not installed: no edge nodes that are not ours")
-    if not (NODE_PARTS / "node_modules" / "sparkplug-client").is_dir():
-        pytest.skip("sparkplug-client is not installed in tests/node: run `make system-packages`")
-    return path
-
-
-class EdgeNode:
-    """A process with sparkplug-client that does as it is told."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self.said: list[dict[str, Any]] = []
-
-    @classmethod
-    @asynccontextmanager
-    async def at(cls, url: str, births: dict[str, Any], name: str = LINE) -> AsyncIterator["EdgeNode"]:
-        """Connected and born."""
-        process = await asyncio.create_subprocess_exec(
-            shutil.which("node") or "node",
-            str(NODE_PARTS / "sparkplug_edge_node.js"),
-            url,
-            SITE,
-            name,
-            json.dumps(births),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        edge = cls(process)
-        listening = asyncio.create_task(edge._listen())
-        try:
-            await until(lambda: edge.count("born") > 0, "the edge node to be born")
-            yield edge
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            await listening
-
-    async def _listen(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            self.said.append(json.loads(line))
-
-    def count(self, said: str) -> int:
-        """How often it has said so."""
-        return sum(entry["said"] == said for entry in self.said)
-
-    async def do(self, deed: str, **order: Any) -> None:
-        """Have something done, and wait until it is."""
-        assert self._process.stdin is not None
-        before = self.count("done")
-        self._process.stdin.write(json.dumps({"do": deed, **order}).encode() + b"\n")
-        await self._process.stdin.drain()
-        await until(lambda: self.count("done") > before, f"the edge node to do {deed}")
-
-    async def kill(self) -> None:
-        """As a power cut does."""
-        os.kill(self._process.pid, signal.SIGKILL)
-        await self._process.wait()
-
-
-class Observer:
-    """A client that sees all messages of Sparkplug, as (topic, payload, was it retained)."""
-
-    def __init__(self, url: str, client_id: str) -> None:
-        self.seen: list[tuple[str, bytes, bool]] = []
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=client_id)
-        self._client.on_connect = lambda client, *_: client.subscribe("spBv1.0/#", 1)
-        self._client.on_message = lambda _client, _userdata, message: self.seen.append(
-            (message.topic, message.payload, message.retain)
-        )
-        parts = urlsplit(url)
-        self._client.connect(parts.hostname or "", parts.port or 1883)
-        self._client.loop_start()
-
-    def states(self) -> list[tuple[bool, bool]]:
-        """What was said of the host, as (online, was it retained)."""
-        return [(json.loads(payload)["online"], kept) for topic, payload, kept in self.seen if topic == STATE]
-
-    def close(self) -> None:
-        """Disconnect."""
-        self._client.disconnect()
-        self._client.loop_stop()
-
-
-@pytest.fixture
-def observe(mosquitto: EmbeddedBroker) -> Iterator[Callable[[], Observer]]:
-    """Makes observers, and closes them in the end."""
-    made: list[Observer] = []
-
-    def observer() -> Observer:
-        made.append(Observer(mosquitto.url, f"observer-{len(made)}"))
-        return made[-1]
-
-    yield observer
-    for one in made:
-        one.close()
-
-
-def now_us() -> int:
-    return time.time_ns() // 1000
-
-
-def collector_at(
-    url: str, sink: RecordingSink, directory: Callable[[], SignalDirectory] = lambda: DIRECTORY, **options: object
-) -> SparkplugCollector:
-    """A collector of the two machines; asks for rebirths as often as it may."""
-    source = SparkplugSource.model_validate({"name": "field", "url": url, "rebirth_interval_s": 1, **options})
-    return SparkplugCollector(source, directory, sink, now_us)
-
-
-def metric(name: str, value: Any, time_ms: int | None = None, kind: str = "Double", **more: Any) -> dict[str, Any]:
-    stamp = {} if time_ms is None else {"timestamp": time_ms}
-    return {"name": name, "type": kind, "value": value, **stamp, **more}
-
-
-def by_alias(alias: int, value: Any, time_ms: int, kind: str = "Double", **more: Any) -> dict[str, Any]:
-    return {"alias": alias, "type": kind, "value": value, "timestamp": time_ms, **more}
-
-
-START_MS = now_us() // 1000 - 100_000
-
-
-def births(at_ms: int = START_MS) -> dict[str, Any]:
-    """A node with two motors; what they are born with is of the given time."""
-    return {
-        "node": {"metrics": [metric("Node Control/Rebirth", value=False, kind="Boolean")]},
-        "devices": {
-            "M1": {
-                "metrics": [
-                    metric("current_u", -1.0, at_ms, alias=1),
-                    metric("winding_temperature", 20, at_ms, "Int8", alias=2),
-                    metric("running", True, at_ms, "Boolean", alias=3),
-                ]
-            },
-            "M2": {"metrics": [metric("current_u", -2.0, at_ms, alias=4)]},
-        },
-    }
-
-
-async def connected(collector: SparkplugCollector) -> None:
-    await until(lambda: collector.status().connected, "the collector to connect")
-
-
-async def born(collector: SparkplugCollector, devices: int = 2) -> None:
-    await until(lambda: collector.status().devices_online == devices, f"{devices} devices to be on line")
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(120), pytest.mark.usefixtures("node")]
 
 
 # ------------------------------------------------------------------ payloads
@@ -224,17 +71,6 @@ async def test_payloads_of_another_implementation_are_read(node: str) -> None:
     )
     expected = [Quality.UNCERTAIN] * (len(metrics) - 1) + [Quality.BAD]
     assert [quality_of(entry) for entry in decoded.metrics] == expected
-
-
-async def encoded(node: str, payload: dict[str, Any]) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        node,
-        str(NODE_PARTS / "sparkplug_encode.js"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await process.communicate(json.dumps(payload).encode() + b"\n")
-    return base64.b64decode(out)
 
 
 # ------------------------------------------------------------------ edge nodes
@@ -465,61 +301,18 @@ async def test_births_that_a_broker_keeps_are_not_taken_for_new(
         assert collector.status().nodes_online == 0
 
 
-# ------------------------------------------------------------------ host application
-
-
-async def test_a_host_says_that_it_is_there_and_that_it_goes(
-    mosquitto: EmbeddedBroker, sink: RecordingSink, observe: Callable[[], Observer]
+async def test_nothing_is_acknowledged_before_it_is_durable(
+    mosquitto: EmbeddedBroker, device: Device, sink: RecordingSink, node: str
 ) -> None:
-    watching = observe()
-    async with running(collector_at(mosquitto.url, sink, host_id="brain")):
-        await until(lambda: watching.states() == [(True, False)], "the host to be on line")
-        late = observe()
-        await until(lambda: late.states() == [(True, True)], "the state to be kept for who comes later")
-    await until(lambda: watching.states() == [(True, False), (False, False)], "the host to leave")
-    afterwards = observe()
-    await until(lambda: afterwards.states() == [(False, True)], "the state to be kept after it left")
-
-
-async def test_a_host_that_is_cut_off_is_away_by_its_will_and_returns(
-    mosquitto: EmbeddedBroker, sink: RecordingSink, observe: Callable[[], Observer]
-) -> None:
-    watching = observe()
-    parts = urlsplit(mosquitto.url)
-    async with Cable.to(parts.hostname or "", parts.port or 0) as cable:
-        collector = collector_at(f"mqtt://127.0.0.1:{cable.port}", sink, host_id="brain")
-        async with running(collector):
-            await connected(collector)
-            await until(lambda: watching.states() == [(True, False)], "the host to be on line")
-            cable.cut()
-            await until(lambda: collector.status().reconnects == 1, "a reconnect")
-            await until(lambda: watching.states() == [(True, False), (False, False), (True, False)], "its return")
-    said = [json.loads(payload)["timestamp"] for topic, payload, _ in watching.seen if topic == STATE]
-    assert said[0] == said[1] < said[2]  # the will bears the time of the connection it belongs to
-
-
-async def test_a_host_contradicts_who_says_that_it_is_away(
-    mosquitto: EmbeddedBroker, device: Device, sink: RecordingSink, observe: Callable[[], Observer]
-) -> None:
-    watching = observe()
-    collector = collector_at(mosquitto.url, sink, host_id="brain")
+    sink.open.clear()
+    collector = collector_at(mosquitto.url, sink, receive_maximum=3)
     async with running(collector):
         await connected(collector)
-        await until(lambda: watching.states() == [(True, False)], "the host to be on line")
-        await device.publish(STATE, b'{"online": false, "timestamp": 1}', retain=True)
-        await until(lambda: watching.states()[1:] == [(False, False), (True, False)], "the host to contradict")
-        late = observe()
-        await until(lambda: late.states() == [(True, True)], "the right state to be kept")
-    assert sink.rejected == []
-
-
-async def test_without_a_host_id_nothing_is_said(
-    mosquitto: EmbeddedBroker, sink: RecordingSink, observe: Callable[[], Observer]
-) -> None:
-    watching = observe()
-    collector = collector_at(mosquitto.url, sink)
-    async with running(collector):
-        await connected(collector)
-        async with EdgeNode.at(mosquitto.url, births()):
-            await born(collector)
-    assert not [topic for topic, _, _ in watching.seen if "STATE" in topic or "CMD" in topic]
+        for n in range(10):
+            data = {"timestamp": START_MS + n, "seq": n, "metrics": [metric("current_u", float(n))]}
+            await device.publish(f"spBv1.0/{SITE}/DDATA/{LINE}/M1", await encoded(node, data))
+        await until(lambda: sink.offered > 0, "the sink to be offered something")
+        await asyncio.sleep(0.5)
+        assert sink.offered <= 3  # the broker sends no more while these are not acknowledged
+        sink.open.set()
+        await until(lambda: sink.values(CURRENT) == list(range(10)), "everything once the sink takes it")
