@@ -135,7 +135,7 @@ class SparkplugSource(BrokerSource):
 
 
 def checked_id(name: str) -> str:
-    """An id that may stand in a Sparkplug topic (4.1.1); raises ``ValueError`` for another."""
+    """An id that may stand in a Sparkplug topic (4.1.2 to 4.1.5); raises ``ValueError`` for another."""
     if not name or not {"+", "#", "/"}.isdisjoint(name):
         raise ValueError(f"id {name!r} must not be empty or hold one of + # /")
     return name

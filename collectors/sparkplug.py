@@ -27,7 +27,7 @@ _OFFLINE_SHOWN = 20
 class SparkplugCollector(BrokerCollector):
     """Collects from the edge nodes of one broker; a host application of Sparkplug where it has a host id.
 
-    The session is a new one with every connection, as the standard wants it (5.1): what edge nodes send while we are
+    The session is a new one with every connection, as the standard wants it (5.3): what edge nodes send while we are
     away is lost unless they wait for our STATE, and their births are asked for again.
     """
 

@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 _MAX_KNOWN = 200_000
 _EXAMPLES = 5
-# What the protocol itself defines; never a reading (Sparkplug 3.0, 6.4.21 and 6.4.24).
+# What the protocol itself defines; never a reading (Sparkplug 3.0, 5.17 and 6.4.19).
 _PROTOCOL = ("bdSeq", "Node Control/", "Device Control/")
 
 

@@ -1,4 +1,4 @@
-"""A Sparkplug host application's STATE: edge nodes may wait for it (Sparkplug 3.0, 4.3 and 5.13 to 5.16)."""
+"""A Sparkplug host application's STATE: edge nodes may wait for it (Sparkplug 3.0, 5.3 and 6.4.27)."""
 
 import orjson
 

@@ -124,13 +124,13 @@ class _Node:
         self.datatypes.clear()
 
     def follows(self, seq: int) -> bool:
-        """Whether this is the message after the last one (6.4.19)."""
+        """Whether this is the message after the last one (6.4.5)."""
         expected = (self.seq + 1) % _SEQUENCE
         self.seq = seq
         return self.is_followed and seq == expected
 
     def learn(self, device: str, metrics: Sequence[Metric]) -> None:
-        """Take names, types and aliases out of a birth; what the device had before is over (6.4.5)."""
+        """Take names, types and aliases out of a birth; what the device had before is over (6.4.6, 6.4.20)."""
         if device in self.datatypes:
             self.aliases = {alias: known for alias, known in self.aliases.items() if known.device != device}
         datatypes = self.datatypes[device] = {}
@@ -178,6 +178,8 @@ class EdgeNodes:
                 return Taken(problem=f"is of one more than {_MAX_NODES:,} edge nodes")
             node = self._nodes[key] = _Node()
         if topic.kind == "NDEATH":
+            if payload.bd_seq is None and node.bd_seq is not None:
+                return Taken(problem="is a death without the bdSeq that the birth had")
             return Taken(is_end=self._die(key, node, payload.bd_seq))
         if payload.seq is None:
             return Taken(problem="has no sequence number")
@@ -252,7 +254,7 @@ class EdgeNodes:
 
     def _die(self, key: tuple[str, str], node: _Node, bd_seq: int | None) -> bool:
         if node.bd_seq is not None and bd_seq is not None and bd_seq != node.bd_seq:
-            self.stale_deaths += 1  # the will of a connection before this one (6.4.21)
+            self.stale_deaths += 1  # the will of a connection before this one (6.4.25)
             return False
         node.lose()
         node.is_online = False

@@ -22,7 +22,7 @@ _COMPRESSED = "SPBV1.0_COMPRESSED"
 _DEFLATE_OR_GZIP = zlib.MAX_WBITS | 32
 _MS = MICROSECONDS // 1000
 
-# name -> (field, number, type); "+" repeats, "|" is one of those that exclude each other (6.4.4 to 6.4.9)
+# name -> (field, number, type); "+" repeats, "|" is one of those that exclude each other (6.4.5 to 6.4.9)
 _MESSAGES: Mapping[str, tuple[tuple[str, int, str], ...]] = {
     "Payload": (
         ("timestamp", 1, "uint64"),
@@ -101,7 +101,7 @@ class Payload:
 
     @property
     def bd_seq(self) -> int | None:
-        """Which connection of an edge node a birth or death belongs to (6.4.21)."""
+        """Which connection of an edge node a birth or death belongs to (6.4.19, 6.4.25)."""
         for metric in self.metrics:
             if metric.name == BD_SEQ and isinstance(metric.value, int):
                 return metric.value
@@ -128,7 +128,7 @@ def decode(data: bytes, max_bytes: int = 1 << 24) -> Payload:
 
 
 def rebirth_request(time_us: int) -> bytes:
-    """The payload of an NCMD that asks an edge node for its births (6.4.24)."""
+    """The payload of an NCMD that asks an edge node for its births (5.17, 6.4.23)."""
     message = _Payload(timestamp=time_us // _MS)
     message.metrics.add(name=REBIRTH, timestamp=time_us // _MS, datatype=BOOLEAN, boolean_value=True)
     data: bytes = message.SerializeToString()

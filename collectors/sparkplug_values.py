@@ -1,4 +1,4 @@
-"""What a Sparkplug metric's value is worth as a reading (Sparkplug 3.0, 6.4.9 and 6.4.16)."""
+"""What a Sparkplug metric's value is worth as a reading (Sparkplug 3.0, 6.4.9, 6.4.16 and 6.4.17)."""
 
 import math
 

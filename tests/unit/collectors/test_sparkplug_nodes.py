@@ -185,6 +185,18 @@ def test_the_will_of_an_earlier_connection_kills_nobody() -> None:
     assert names(plant.send("DDATA", by_alias(1), device="M1")) == ["works/edge/M1/m"]
 
 
+def test_a_death_without_the_number_that_the_birth_had_is_none() -> None:
+    plant = Plant().born(M1=1)
+    assert "bdSeq" in plant.send("NDEATH").problem
+    assert plant.nodes.count(online=True) == (1, 1)
+
+
+def test_a_death_of_who_was_not_heard_of_is_known() -> None:
+    plant = Plant()
+    assert plant.send("NDEATH", bd(7)).is_end
+    assert plant.nodes.offline() == ["works/edge"]
+
+
 def test_after_a_gap_any_death_counts() -> None:
     """The birth with the new bdSeq may be what was lost."""
     plant = Plant().born(M1=1)
