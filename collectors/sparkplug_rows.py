@@ -105,7 +105,7 @@ class SparkplugDecoder:
             reject("too_large", f"at most {self._max_payload:,} bytes are taken")
             return
         if flags & RETAINED:
-            # It tells of a birth or death of long ago, which would be taken for one of now (6.4.19 to 6.4.26 forbid it).
+            # A birth or death of long ago would be taken for one of now (6.4.19 to 6.4.26 forbid to retain them).
             reject("retained", "births, data and deaths must not be retained: delete the message from the broker")
             return
         try:
