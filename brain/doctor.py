@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import asyncpg
 from brain.endpoints import ENDPOINTS
 from brain.rundir import RunDirectory
 from brain.settings import Settings
+from collectors import CertificateStore
 from historian import Database, Position, load_positions, pending_migrations
 from ingest import inspect_spool
 
@@ -47,6 +49,8 @@ async def examine(settings: Settings) -> AsyncIterator[Answer]:
         yield answer
     for found in await asyncio.to_thread(_spool, settings, positions, bool(url)):
         yield found
+    for answer in _certificates(settings):
+        yield answer
     for source in [*settings.mqtt, *settings.sparkplug, *settings.opcua]:
         yield await _reachable(f"source {source.name}", source.url)
 
@@ -57,6 +61,29 @@ def _disk(settings: Settings) -> Answer:
     level: Level = "ok" if free > _LEAST_FREE else "warning"
     fix = "make room, or lower spool_max_gb: a full disk holds collectors back" if level != "ok" else ""
     return Answer("disk", level, f"{free / 1e9:.1f} GB free below {settings.data_dir}", fix)
+
+
+def _certificates(settings: Settings) -> list[Answer]:
+    """Dates of OPC UA certificates; none before security is used."""
+    store = CertificateStore(settings.pki_dir)
+    known = [(f"OPC UA server {one.subject}", one) for one in store.trusted()]
+    if store.own_certificate_file.is_file():
+        known.append(("OPC UA, our own", store.own()))
+    answers = []
+    for whose, certificate in known:
+        warning = certificate.expiry_warning("it", datetime.now(UTC))
+        ours = whose.endswith("own")
+        fix = (
+            "`brain onboard certificate --renew`, then let every server trust it"
+            if ours
+            else "have the server's renewed"
+        )
+        answers.append(
+            Answer(f"certificate: {whose}", "warning", warning, fix)
+            if warning
+            else Answer(f"certificate: {whose}", "ok", f"valid until {certificate.expires:%Y-%m-%d}")
+        )
+    return answers
 
 
 async def _database(url: str) -> tuple[Answer, Mapping[str, Position]]:

@@ -123,6 +123,11 @@ class Settings(BaseSettings):
         """Where spool lanes live."""
         return self.data_dir / "spool"
 
+    @property
+    def pki_dir(self) -> Path:
+        """Where our OPC UA certificate and the trust list live."""
+        return self.data_dir / "pki"
+
 
 def settings_file() -> Path | None:
     """The file that BRAIN_CONFIG names, or ./brain.toml where there is one."""

@@ -124,14 +124,20 @@ class Connection:
         """Why it is over."""
         return self._client.end_reason
 
-    def subscribe(self, topics: Sequence[str]) -> None:
-        """Subscribe with QoS 1 and wait; raises :class:`Refused` naming the topics that are not allowed."""
+    def subscribe(self, topics: Sequence[str], *, qos: int = 1, retained_again: bool = False) -> None:
+        """Subscribe and wait; raises :class:`Refused` naming the topics that are not allowed.
+
+        retained_again: retained messages are told with every connection (under 3.1.1 they always are)
+        """
         if self.protocol is MQTTProtocolVersion.MQTTv5:
-            # A retained message was read when the subscription began; not again with every connection.
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            # A retained reading was taken when the subscription began; not again with every connection.
+            handling = (
+                SubscribeOptions.RETAIN_SEND_ON_SUBSCRIBE if retained_again else SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+            )
+            options = SubscribeOptions(qos=qos, retainHandling=handling)
             _, mid = self._client.subscribe([(topic, options) for topic in topics])
         else:
-            _, mid = self._client.subscribe([(topic, 1) for topic in topics])
+            _, mid = self._client.subscribe([(topic, qos) for topic in topics])
         reasons = self._confirmation(mid, "subscription")
         refused = [f"{topic} ({reason})" for topic, reason in zip(topics, reasons, strict=False) if reason.is_failure]
         if refused:

@@ -16,14 +16,13 @@ import orjson
 from numpy.typing import NDArray
 
 from collectors.mqtt_packets import RETAINED, Message
-from plant import RAW_BYTES, Batch, MachineEntry, Origins, Quality, Rejected, SignalDirectory, to_microseconds
+from collectors.refusals import OtherMessage, Refusals, shortened
+from plant import Batch, MachineEntry, Origins, Quality, Rejected, SignalDirectory, to_microseconds
 
 Reject: TypeAlias = Callable[[str, str], None]
 
 _QUALITIES = {"good": int(Quality.GOOD), "uncertain": int(Quality.UNCERTAIN), "bad": int(Quality.BAD)}
 _NUMBERS = frozenset({int, float, bool})
-# A message of nothing but wrong values must not grow a thousandfold in quarantine.
-_MAX_REJECTED_A_MESSAGE = 50
 # What a timestamp of the historian can hold with room to spare: years 1900 to 9999.
 EARLIEST = to_microseconds(datetime(1900, 1, 1, tzinfo=UTC))
 LATEST = to_microseconds(datetime(9999, 1, 1, tzinfo=UTC))
@@ -39,8 +38,15 @@ class NativeDecoder:
     is unusual is looked at value by value.
     """
 
-    def __init__(self, source: str, max_payload: int) -> None:
+    def __init__(
+        self,
+        source: str,
+        max_payload: int,
+        other_topic: Callable[[OtherMessage, SignalDirectory], bool] | None = None,
+    ) -> None:
+        """``other_topic`` is offered what comes on a topic that is not native, and says whether it took it."""
         self._source = source
+        self._other_topic = other_topic
         self._max_payload = max_payload
         self._directory: SignalDirectory | None = None
         self._routes: dict[bytes, _Route] = {}
@@ -117,7 +123,7 @@ class NativeDecoder:
             if type(time) is int and 0 < time < _LATEST_MS:
                 time *= 1000
             elif type(time) is str:
-                time = _time(time)
+                time = time_of(time)
             else:
                 return False
             if type(values) is not dict or not values or time is None:
@@ -149,21 +155,15 @@ class NativeDecoder:
         length: bytes of the message as it came, where ``payload`` holds only its beginning
         retained: the broker kept the message and sends it again; then it must say when it was measured
         """
-        refused = 0
-
-        def reject(reason: str, detail: str) -> None:
-            nonlocal refused
-            refused += 1
-            if refused <= _MAX_REJECTED_A_MESSAGE:
-                if cut:
-                    detail = f"{detail} ({length:,} bytes in all)"
-                self._rejected.append(Rejected(self._source, printable(topic), reason, detail, raw, received_at))
-
         topic = topic_bytes.decode(errors="backslashreplace")
-        raw = payload[:RAW_BYTES]
-        cut = length > len(raw)
+        refusals = Refusals(self._source, topic, payload, length, received_at, self._rejected)
+        reject = refusals.add
         parts = topic.split("/")
         if len(parts) != 5 or parts[0] != "ib" or parts[1] != "v1" or parts[4] != "readings":
+            if self._other_topic is not None and self._other_topic(
+                OtherMessage(topic, payload, length, received_at, retained), directory
+            ):
+                return
             reject("bad_topic", "the topic is not ib/v1/<site>/<machine>/readings")
             return
         if length > self._max_payload or length > len(payload):
@@ -175,7 +175,7 @@ class NativeDecoder:
             return
         self._routes.setdefault(topic_bytes, _Route(entry))
         try:
-            content = _parsed(payload)
+            content = parsed(payload)
         except (ValueError, RecursionError) as problem:
             reject("not_json", f"not JSON: {str(problem)[:200]}")
             return
@@ -187,19 +187,16 @@ class NativeDecoder:
             self._first_rows.append(before)
             self._addresses.append(topic_bytes)
             self._payloads.append(payload)
-        if refused > _MAX_REJECTED_A_MESSAGE:
-            last = self._rejected[-1]
-            more = f"{last.detail}; and {refused - _MAX_REJECTED_A_MESSAGE:,} more values of this message"
-            self._rejected[-1] = Rejected(last.source, last.address, last.reason, more, last.raw, last.received_at)
+        refusals.close()
 
     def _add_object(self, message: Any, entry: MachineEntry, default_time: int | None, reject: Reject) -> None:
         values = message.get("values") if isinstance(message, dict) else None
         if not isinstance(values, dict):
             reject("bad_shape", 'a message must be an object with "values": {signal: number}')
             return
-        time = _time(message["time"]) if "time" in message else default_time
+        time = time_of(message["time"]) if "time" in message else default_time
         if time is None:
-            said = _cut(message["time"]) if "time" in message else "of a retained message is missing, and"
+            said = shortened(message["time"]) if "time" in message else "of a retained message is missing, and"
             reject("bad_time", f"time {said} is neither RFC 3339 with zone nor epoch milliseconds")
             return
         qualities = message.get("quality")
@@ -215,16 +212,16 @@ class NativeDecoder:
         for key, value in values.items():
             signal_id = entry.signal_ids.get(key)
             if signal_id is None:
-                reject("unknown_signal", f"signal {_cut(key)} is not one of template {entry.template}")
+                reject("unknown_signal", f"signal {shortened(key)} is not one of template {entry.template}")
                 continue
             word = qualities.get(key, "good")
             quality = _QUALITIES.get(word) if isinstance(word, str) else None
             if quality is None:
-                reject("bad_quality", f"quality {_cut(word)} of {key!r} is not good, uncertain or bad")
+                reject("bad_quality", f"quality {shortened(word)} of {key!r} is not good, uncertain or bad")
                 continue
             number = _number(value, quality)
             if number is None:
-                reject("not_a_number", f"signal {key!r} has the value {_cut(value)}")
+                reject("not_a_number", f"signal {key!r} has the value {shortened(value)}")
                 continue
             if quality:
                 self._doubtful.append((len(self._values), quality))
@@ -256,12 +253,7 @@ class _Route:
         return known
 
 
-def printable(text: str) -> str:
-    """Text that every database and log takes: NUL and lone surrogates are shown as escapes."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
-
-
-def _parsed(payload: bytes) -> Any:
+def parsed(payload: bytes) -> Any:
     """JSON; NaN and Infinity in it, which JSON does not know, should not cost the other values."""
     try:
         return orjson.loads(payload)
@@ -270,11 +262,6 @@ def _parsed(payload: bytes) -> Any:
             return json.loads(payload)
         except (ValueError, RecursionError):
             raise problem from None
-
-
-def _cut(value: Any) -> str:
-    """The beginning of a value, as a person may read it; repr escapes what a database could not hold."""
-    return repr(value[:60] if isinstance(value, str) else value)[:80]
 
 
 def _number(value: Any, quality: int) -> float | None:
@@ -290,7 +277,7 @@ def _number(value: Any, quality: int) -> float | None:
     return number if math.isfinite(number) or (quality == Quality.BAD and math.isnan(number)) else None
 
 
-def _time(value: Any) -> int | None:
+def time_of(value: Any) -> int | None:
     """Microseconds of RFC 3339 text with zone or epoch milliseconds; None for anything else."""
     if isinstance(value, str):
         try:

@@ -1,7 +1,8 @@
 """The OPC UA collector: a subscription, and after every gap the server's history of the same variables."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -9,14 +10,17 @@ from asyncua import Client, ua
 
 from collectors.gaps import Gaps
 from collectors.memory import Memory
-from collectors.opcua_binding import Binding, bind
-from collectors.opcua_client import leave
-from collectors.opcua_history import NO_HISTORY, read_history, with_history
+from collectors.opcua_binding import Binding, Bindings, bind
+from collectors.opcua_browse import Browser
+from collectors.opcua_certificates import CertificateStore
+from collectors.opcua_client import certificate_warnings, enter, leave
+from collectors.opcua_limits import limits_of
+from collectors.opcua_recovery import Recovery
 from collectors.opcua_rows import Rows
 from collectors.opcua_subscription import LiveSubscription, SubscriptionLost
 from collectors.sources import OpcUaSource
 from collectors.status import CollectorStatus
-from plant import MICROSECONDS, SignalDirectory, Sink
+from plant import MICROSECONDS, SignalDirectory, Sink, to_datetime, to_microseconds
 
 log = structlog.get_logger()
 
@@ -25,14 +29,16 @@ _RETRY_SINK_S = 0.5
 _SHORTEST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0
 _LOOK_FOR_NEW_S = 5.0
-_SESSION_S = 120
+_LOOK_AFTER_S = 60.0
+_MUCH_SKEW_S = 5.0
+_SERVER_TIME = ua.NodeId(ua.ObjectIds.Server_ServerStatus_CurrentTime)
 # Servers write history a moment after they publish.
 _SETTLE_S = 1.0
-_RETRY_HISTORY_S = 30.0
-_SAVE_GAPS_S = 1.0
 _OVERLAP_US = MICROSECONDS
-_FIRST_HISTORY_US = 3600 * MICROSECONDS
-_DAY_US = 86_400 * MICROSECONDS
+_HOUR_US = 3600 * MICROSECONDS
+# Up to here a server's clock may run ahead where no live value tells.
+_AHEAD_US = 300 * MICROSECONDS
+_END_OF_TIME = 2**62
 
 
 class OpcUaCollector:
@@ -44,6 +50,7 @@ class OpcUaCollector:
         directory: Callable[[], SignalDirectory],
         sink: Sink,
         clock: Callable[[], int],
+        certificates: CertificateStore,
         memory: Path | None = None,
     ) -> None:
         """``memory`` is a folder; periods still to be read from the server's history are noted there."""
@@ -51,6 +58,7 @@ class OpcUaCollector:
         self._directory = directory
         self._sink = sink
         self._clock = clock
+        self._certificates = certificates
         self._gaps = Gaps(Memory(memory, "opcua", source.name))
         self._seen: dict[int, int] = {}
         self._connected = False
@@ -59,6 +67,10 @@ class OpcUaCollector:
         self._rejected = 0
         self._unbound: list[str] = []
         self._recovered = 0
+        self._recovery: Recovery | None = None
+        self._to_recover: list[Binding] = []
+        self._clock_skew_s: float | None = None
+        self._warnings: tuple[str, ...] = ()
         self._last_error = ""
 
     def status(self) -> CollectorStatus:
@@ -72,8 +84,10 @@ class OpcUaCollector:
             max(0, self._connections - 1),
             len(self._unbound),
             self._recovered,
-            self._last_error,
+            self._last_error or (self._recovery.problem if self._recovery is not None else ""),
             gaps=len(self._gaps),
+            clock_skew_s=self._clock_skew_s,
+            warnings=self._warnings,
         )
 
     async def run(self) -> None:
@@ -102,9 +116,6 @@ class OpcUaCollector:
     async def _collect(self) -> None:
         """One session, from connecting to its end."""
         source = self._source
-        client = Client(source.url, timeout=source.timeout_s, watchdog_intervall=source.timeout_s)
-        client.name = "Industry Brain collector"
-        client.session_timeout = _SESSION_S * 1000
         lost = asyncio.Event()
         reasons: list[str] = []
 
@@ -112,16 +123,18 @@ class OpcUaCollector:
             reasons.append(_words(problem))
             lost.set()
 
-        client.connection_lost_callback = connection_lost
+        client = await enter(source, self._certificates, connection_lost)
         try:
             async with asyncio.timeout(source.timeout_s * 2):
-                await client.connect()
-                subscription = LiveSubscription(client, source, self._clock)
+                limits = await limits_of(client)
+                subscription = LiveSubscription(client, limits, source, self._clock)
                 await subscription.open()
+            self._recovery = Recovery(client, limits, self._gaps, source.name, self._put_recovered, self._clock)
             async with asyncio.TaskGroup() as group:
                 # Values are handed on while variables are still being bound and history is being read.
                 group.create_task(self._deliver(subscription))
-                group.create_task(self._keep_bound(client, subscription))
+                group.create_task(self._keep_bound(client, Browser(client, limits), subscription))
+                group.create_task(self._look_after(client))
                 group.create_task(_raise_when(lost, reasons))
         finally:
             await leave(client)
@@ -129,52 +142,97 @@ class OpcUaCollector:
     async def _deliver(self, subscription: LiveSubscription) -> None:
         while True:
             await asyncio.sleep(_GATHER_S)
-            await self._put(subscription.take())
+            rows = subscription.take()
+            for binding, first in subscription.take_firsts():
+                # From here on the subscription brings everything.
+                self._gaps.close(binding.name, first + 1, _END_OF_TIME)
+            if rows.overflows:
+                self._note_overflows(rows.overflows)
+            await self._put(rows)
 
-    async def _keep_bound(self, client: Client, subscription: LiveSubscription) -> None:
+    def _note_overflows(self, overflows: Sequence[tuple[Binding, int]]) -> None:
+        """What the server's queue could not hold is a gap like any other."""
+        log.warning("queue_overflow", source=self._source.name, variables=len(overflows))
+        if self._source.history:
+            self._gaps.open(
+                {binding.name: (min(self._covered_until(binding), time), time) for binding, time in overflows}
+            )
+            self._to_recover += [binding for binding, _ in overflows]
+
+    async def _keep_bound(self, client: Client, browser: Browser, subscription: LiveSubscription) -> None:
         """Subscribe to what is registered, now and whenever that changes, and fetch what happened before."""
         subscribed: set[int] = set()
         known: frozenset[tuple[str, str, int]] | None = None
         recovering: asyncio.Task[None] | None = None
-        pending: list[Binding] = []
+        self._to_recover = []
         async with asyncio.TaskGroup() as group:
             while True:
                 directory = self._directory()
                 registered = frozenset((entry.site, entry.machine, len(entry.signal_ids)) for entry in directory)
                 if registered != known:
                     known = registered
-                    pending += await self._bind(client, subscription, directory, subscribed)
+                    namespaces = await client.get_namespace_array()
+                    found = await bind(browser, namespaces, self._source, directory)
+                    self._to_recover += await self._subscribe(subscription, found, subscribed)
                     if not self._connected:
                         self._connected = True
                         self._connections += 1
                         self._last_error = ""
                         log.info("server_connected", source=self._source.name, variables=len(subscribed))
-                if pending and (recovering is None or recovering.done()):
-                    recovering = group.create_task(self._recover(client, subscription, pending))
-                    pending = []
+                if self._to_recover and (recovering is None or recovering.done()):
+                    bindings, self._to_recover = self._to_recover, []
+                    recovering = group.create_task(self._recover(bindings))
                 await asyncio.sleep(_LOOK_FOR_NEW_S)
 
-    async def _bind(
-        self, client: Client, subscription: LiveSubscription, directory: SignalDirectory, subscribed: set[int]
-    ) -> list[Binding]:
+    async def _subscribe(
+        self, subscription: LiveSubscription, found: Bindings, subscribed: set[int]
+    ) -> Sequence[Binding]:
         """Subscribe to what is not subscribed yet; the bindings whose past may be missing."""
-        found = await bind(client, self._source, directory)
         fresh = [binding for binding in found.bound if binding.signal_id not in subscribed]
         if self._source.history:
             # Noted before the first live value is stored; from then on nobody could tell.
-            self._gaps.open({binding.name: self._covered_until(binding) for binding in fresh})
+            until = self._clock() + _AHEAD_US
+            self._gaps.open({one.name: (self._covered_until(one), until) for one in fresh if one.keeps_history})
         refused = await subscription.add(fresh)
         subscribed |= {binding.signal_id for binding in fresh} - {binding.signal_id for binding, _ in refused}
         self._report_unbound([*found.unbound, *(f"{binding.address}: {reason}" for binding, reason in refused)])
         for binding, _ in refused:
-            self._gaps.close(binding.name)
-        return [binding for binding in fresh if binding.signal_id in subscribed] if self._source.history else []
+            self._gaps.close_all(binding.name)
+        if not self._source.history:
+            return []
+        without = [binding for binding in fresh if not binding.keeps_history]
+        for binding in without:
+            self._gaps.close_all(binding.name)
+        if without:
+            log.info("server_keeps_no_history", source=self._source.name, variables=len(without))
+        return [one for one in fresh if one.keeps_history and one.signal_id in subscribed]
 
     def _covered_until(self, binding: Binding) -> int:
         now = self._clock()
         known = max(self._seen.get(binding.signal_id, 0), binding.last_time or 0)
         # A time ahead of ours is a device's wrong clock; it says nothing of what is covered.
-        return min(known, now) - _OVERLAP_US if known else now - _FIRST_HISTORY_US
+        return min(known, now) - _OVERLAP_US if known else now - round(self._source.first_history_h * _HOUR_US)
+
+    async def _recover(self, bindings: Sequence[Binding]) -> None:
+        """Read history up to each signal's first live value; repeats do no harm."""
+        await asyncio.sleep(_SETTLE_S)
+        if self._recovery is not None:
+            await self._recovery.run(bindings)
+
+    async def _look_after(self, client: Client) -> None:
+        """Now and then: how far the server's clock is off, and which certificate is about to expire."""
+        told: list[str] = []
+        while True:
+            self._clock_skew_s = await _clock_skew_s(client, self._clock)
+            warnings = certificate_warnings(client, self._certificates, to_datetime(self._clock()))
+            if self._clock_skew_s is not None and abs(self._clock_skew_s) > _MUCH_SKEW_S:
+                warnings.append(f"the server's clock is {self._clock_skew_s:+.0f} s off ours")
+            self._warnings = tuple(warnings)
+            if warnings != told:
+                for warning in warnings:
+                    log.warning("server_warning", source=self._source.name, warning=warning)
+                told = warnings
+            await asyncio.sleep(_LOOK_AFTER_S)
 
     def _report_unbound(self, unbound: list[str]) -> None:
         news = sorted(set(unbound) - set(self._unbound))
@@ -182,51 +240,9 @@ class OpcUaCollector:
         if news:
             log.warning("variables_not_bound", source=self._source.name, count=len(unbound), examples=news[:5])
 
-    async def _recover(self, client: Client, subscription: LiveSubscription, bindings: list[Binding]) -> None:
-        """Read history from where each signal is covered to its first live value; repeats do no harm."""
-        await asyncio.sleep(_SETTLE_S)
-        possible = await with_history(client, bindings)
-        for binding in bindings:
-            if binding.signal_id not in possible:
-                self._gaps.close(binding.name)
-        left = [binding for binding in bindings if binding.signal_id in possible]
-        if len(left) < len(bindings):
-            log.info("server_keeps_no_history", source=self._source.name, variables=len(bindings) - len(left))
-        clock = asyncio.get_running_loop().time
-        while left:
-            again, saved_at = [], clock()
-            for binding in left:
-                if not await self._recover_one(client, subscription, binding):
-                    again.append(binding)
-                if clock() - saved_at > _SAVE_GAPS_S:
-                    self._gaps.save()
-                    saved_at = clock()
-            self._gaps.save()
-            left = again
-            if left:
-                await asyncio.sleep(_RETRY_HISTORY_S)
-
-    async def _recover_one(self, client: Client, subscription: LiveSubscription, binding: Binding) -> bool:
-        """Whether the gap of one signal is closed now."""
-        since = self._gaps.since(binding.name)
-        if since is None:
-            return True
-        end = subscription.first_times.get(binding.signal_id, self._clock() + _DAY_US)
-        try:
-            async for values in read_history(client, binding.node_id, since, end):
-                rows = Rows(self._source.name)
-                reached = [time for value in values if (time := rows.add(binding, value, self._clock())) is not None]
-                await self._put(rows)
-                self._recovered += len(reached)
-                self._gaps.advance(binding.name, max(reached, default=since))
-        except ua.UaStatusCodeError as problem:
-            if problem.code not in NO_HISTORY:
-                self._last_error = f"history of {binding.address} not read: {problem}"
-                log.warning("history_not_read", source=self._source.name, node=binding.address, reason=str(problem))
-                return False
-            log.info("server_keeps_no_history", source=self._source.name, node=binding.address)
-        self._gaps.close(binding.name)
-        return True
+    async def _put_recovered(self, rows: Rows) -> None:
+        await self._put(rows)
+        self._recovered += len(rows)
 
     async def _put(self, rows: Rows) -> None:
         if not len(rows):
@@ -249,6 +265,17 @@ class OpcUaCollector:
         for signal_id, time in zip(signal_ids, times, strict=True):
             if time > self._seen.get(signal_id, 0):
                 self._seen[signal_id] = time
+
+
+async def _clock_skew_s(client: Client, clock: Callable[[], int]) -> float | None:
+    """The server's clock less ours, half of the way there and back allowed for [s]."""
+    sent = clock()
+    answer = (await client.uaclient.read_attributes([_SERVER_TIME], ua.AttributeIds.Value))[0]
+    received = clock()
+    moment = answer.Value.Value if answer.Value is not None else None
+    if not isinstance(moment, datetime):
+        return None
+    return (to_microseconds(moment.replace(tzinfo=UTC)) - (sent + received) / 2) / MICROSECONDS
 
 
 async def _raise_when(lost: asyncio.Event, reasons: list[str]) -> None:

@@ -6,10 +6,13 @@ from typing import Any
 
 from asyncua import ua
 
-from collectors.native import EARLIEST, LATEST, printable
+from collectors.native import EARLIEST, LATEST
 from collectors.opcua_binding import Binding
+from collectors.refusals import printable
 from plant import RAW_BYTES, Batch, Quality, Rejected, to_microseconds
 
+# OPC 10000-4, 7.39.1: info type DataValue with the overflow bit.
+_OVERFLOW = 0x480
 _NOTHING_YET = ua.StatusCodes.BadWaitingForInitialData
 
 
@@ -23,6 +26,8 @@ class Rows:
         self._values: list[float] = []
         self._qualities: list[int] = []
         self.rejected: list[Rejected] = []
+        self.overflows: list[tuple[Binding, int]] = []
+        """Where the server's queue was too short: values of this variable before this time are missing."""
 
     def __len__(self) -> int:
         return len(self._times) + len(self.rejected)
@@ -53,6 +58,8 @@ class Rows:
             raw = f"{moment} {value}".encode(errors="backslashreplace")[:RAW_BYTES]
             self.rejected.append(Rejected(self._source, printable(binding.address), "bad_time", detail, raw, now))
             return None
+        if status & _OVERFLOW == _OVERFLOW:
+            self.overflows.append((binding, time))
         self._times.append(time)
         self._ids.append(binding.signal_id)
         self._values.append(number)

@@ -1,19 +1,20 @@
 """A spot reading of everything an OPC UA server shows, for the person who stands at the machine."""
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from asyncua import Client, Node, ua
+from asyncua import ua
 
-from collectors.opcua_client import leave
+from collectors.opcua_browse import Browser
+from collectors.opcua_certificates import CertificateStore
+from collectors.opcua_client import ServerRefused, enter, leave
+from collectors.opcua_limits import limits_of
+from collectors.sources import OpcUaSource
 from plant import Quality
 
 _MOST_NODES = 100_000
-_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,25 +44,28 @@ class SpotReport:
 
 @dataclass(frozen=True, slots=True)
 class _Variable:
-    node: Node
+    node_id: Any
     path: str
 
 
-async def read_spot(url: str, timeout_s: float = 10.0) -> SpotReport:
+async def read_spot(source: OpcUaSource, certificates: CertificateStore) -> SpotReport:
     """Browse a server and read every variable once. Raises ``OSError`` where the server cannot be reached."""
-    client = Client(url, timeout=timeout_s)
-    client.name = "Industry Brain spot reading"
     try:
-        try:
-            async with asyncio.timeout(timeout_s * 2):
-                await client.connect()
-        except (OSError, TimeoutError, ua.UaError) as problem:
-            raise OSError(f"{url} does not take us: {type(problem).__name__}: {problem}".rstrip(": ")) from problem
+        client = await enter(source, certificates, name="Industry Brain spot reading")
+    except ServerRefused:
+        raise
+    except (OSError, TimeoutError, ua.UaError) as problem:
+        raise OSError(f"{source.url} does not take us: {type(problem).__name__}: {problem}".rstrip(": ")) from problem
+    try:
         namespaces = await client.get_namespace_array()
-        variables = await _variables(client)
-        readings: list[SpotReading] = []
-        for start in range(0, len(variables), _AT_ONCE):
-            readings += await _read(client, variables[start : start + _AT_ONCE], namespaces)
+        browser = Browser(client, await limits_of(client))
+        variables = await _variables(browser)
+        nodes = [variable.node_id for variable in variables]
+        values, descriptions = await browser.data_values(nodes), await browser.describe(nodes)
+        readings = [
+            _reading(variable, data, description.unit, namespaces)
+            for variable, data, description in zip(variables, values, descriptions, strict=True)
+        ]
         return SpotReport(
             sorted(readings, key=lambda reading: reading.name),
             sum(reading.kind in {"array", "structure"} for reading in readings),
@@ -70,51 +74,27 @@ async def read_spot(url: str, timeout_s: float = 10.0) -> SpotReport:
         await leave(client)
 
 
-async def _variables(client: Client) -> list[_Variable]:
+async def _variables(browser: Browser) -> list[_Variable]:
     """Every variable below Objects, once, whatever loops the references make; not the standard's own."""
     found: list[_Variable] = []
-    seen: set[ua.NodeId] = set()
-    level: list[tuple[Node, str]] = [(client.nodes.objects, "")]
+    seen: set[Any] = set()
+    level: list[tuple[Any, str]] = [(ua.NodeId(ua.ObjectIds.ObjectsFolder), "")]
     while level and len(seen) < _MOST_NODES:
-        following: list[tuple[Node, str]] = []
-        for node, path in level:
-            for child in await node.get_children_descriptions(
-                refs=ua.ObjectIds.HierarchicalReferences,
-                nodeclassmask=ua.NodeClass.Object | ua.NodeClass.Variable,
-            ):
-                if child.NodeId.NamespaceIndex == 0 or child.NodeId in seen:
+        following: list[tuple[Any, str]] = []
+        children = await browser.children([node_id for node_id, _ in level])
+        for (_, path), below in zip(level, children, strict=True):
+            for child in below:
+                if child.node_id.NamespaceIndex == 0 or child.is_property or child.node_id in seen:
                     continue
-                if child.ReferenceTypeId.Identifier == ua.ObjectIds.HasProperty:
-                    continue  # says something of its node: unit, range
-                seen.add(child.NodeId)
-                known, name = client.get_node(child.NodeId), f"{path}/{child.BrowseName.Name}".lstrip("/")
-                following.append((known, name))
-                if child.NodeClass == ua.NodeClass.Variable:
-                    found.append(_Variable(known, name))
+                if child.node_class not in {ua.NodeClass.Object, ua.NodeClass.Variable}:
+                    continue
+                seen.add(child.node_id)
+                name = f"{path}/{child.name}".lstrip("/")
+                following.append((child.node_id, name))
+                if child.node_class == ua.NodeClass.Variable:
+                    found.append(_Variable(child.node_id, name))
         level = following
     return found
-
-
-async def _read(client: Client, variables: Sequence[_Variable], namespaces: Sequence[str]) -> list[SpotReading]:
-    values = await client.uaclient.read_attributes(
-        [variable.node.nodeid for variable in variables], ua.AttributeIds.Value
-    )
-    units = await asyncio.gather(*(_unit(variable.node) for variable in variables))
-    return [
-        _reading(variable, data, unit, namespaces)
-        for variable, data, unit in zip(variables, values, units, strict=True)
-    ]
-
-
-async def _unit(node: Node) -> str:
-    """The display name of EngineeringUnits (OPC UA Part 8, 5.6.3); empty where the variable has none."""
-    with contextlib.suppress(ua.UaError):
-        for child in await node.get_children_descriptions(refs=ua.ObjectIds.HasProperty):
-            if child.BrowseName.Name == "EngineeringUnits":
-                value = await Node(node.session, child.NodeId).read_value()
-                text = getattr(getattr(value, "DisplayName", None), "Text", None)
-                return str(text or "")
-    return ""
 
 
 def _reading(variable: _Variable, data: ua.DataValue, unit: str, namespaces: Sequence[str]) -> SpotReading:
@@ -124,7 +104,7 @@ def _reading(variable: _Variable, data: ua.DataValue, unit: str, namespaces: Seq
     moment = data.SourceTimestamp
     if moment is not None and moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    node_id = variable.node.nodeid
+    node_id = variable.node_id
     index = node_id.NamespaceIndex
     uri = namespaces[index] if index < len(namespaces) else str(index)
     node = node_id.to_string().replace(f"ns={index};", f"nsu={uri};")

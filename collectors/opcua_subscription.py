@@ -8,14 +8,23 @@ import structlog
 from asyncua import Client, ua
 
 from collectors.opcua_binding import Binding
+from collectors.opcua_limits import ServerLimits, in_parts
 from collectors.opcua_rows import Rows
-from collectors.sources import OpcUaSource
+from collectors.sources import OpcUaSampling, OpcUaSource
 
 log = structlog.get_logger()
 
 _MAX_PENDING = 200_000
-_ITEMS_A_CALL = 500
 _LAST_SEQUENCE_NUMBER = 0xFFFF_FFFF
+_AS_SOURCE = OpcUaSampling()
+_FILTER_REFUSED = frozenset(
+    {
+        ua.StatusCodes.BadMonitoredItemFilterInvalid,
+        ua.StatusCodes.BadMonitoredItemFilterUnsupported,
+        ua.StatusCodes.BadFilterNotAllowed,
+        ua.StatusCodes.BadDeadbandFilterInvalid,
+    }
+)
 
 
 class SubscriptionLost(OSError):
@@ -29,8 +38,9 @@ class LiveSubscription:
     notifications; here a gap of any kind ends the session, and what is missing is read from history.
     """
 
-    def __init__(self, client: Client, source: OpcUaSource, clock: Callable[[], int]) -> None:
+    def __init__(self, client: Client, limits: ServerLimits, source: OpcUaSource, clock: Callable[[], int]) -> None:
         self._client = client
+        self._limits = limits
         self._source = source
         self._clock = clock
         self._id = 0
@@ -40,7 +50,8 @@ class LiveSubscription:
         self._problem = ""
         self._heard_at = 0.0
         self._silence_s = 0.0
-        self.first_times: dict[int, int] = {}
+        self._heard_of: set[int] = set()
+        self._firsts: list[tuple[Binding, int]] = []
 
     async def open(self) -> None:
         """Make the subscription on the server."""
@@ -67,19 +78,31 @@ class LiveSubscription:
     async def add(self, bindings: Sequence[Binding]) -> list[tuple[Binding, str]]:
         """Monitor variables; those that the server refuses, with its reason. One bad node does not stop the others."""
         refused: list[tuple[Binding, str]] = []
-        for start in range(0, len(bindings), _ITEMS_A_CALL):
-            part = bindings[start : start + _ITEMS_A_CALL]
+        unfiltered: list[Binding] = []
+        for binding, status in await self._monitor(bindings, filtered=True):
+            if status.value in _FILTER_REFUSED:
+                unfiltered.append(binding)
+            elif not status.is_good():
+                refused.append((binding, status.name))
+        if unfiltered:
+            log.info("server_takes_no_filter", source=self._source.name, variables=len(unfiltered))
+            for binding, status in await self._monitor(unfiltered, filtered=False):
+                if not status.is_good():
+                    refused.append((binding, status.name))
+        return refused
+
+    async def _monitor(self, bindings: Sequence[Binding], *, filtered: bool) -> list[tuple[Binding, Any]]:
+        async def call(part: Sequence[Binding]) -> Sequence[tuple[Binding, Any]]:
             results = await self._client.uaclient.create_monitored_items(
                 ua.CreateMonitoredItemsParameters(
                     SubscriptionId=self._id,
                     TimestampsToReturn=ua.TimestampsToReturn.Both,
-                    ItemsToCreate=[self._request(binding) for binding in part],
+                    ItemsToCreate=[self._request(binding, filtered=filtered) for binding in part],
                 )
             )
-            for binding, result in zip(part, results, strict=True):
-                if not result.StatusCode.is_good():
-                    refused.append((binding, result.StatusCode.name))
-        return refused
+            return [(binding, result.StatusCode) for binding, result in zip(part, results, strict=True)]
+
+        return await in_parts(bindings, self._limits.monitored_items_per_call, call)
 
     def take(self) -> Rows:
         """Everything since the last call; raises :class:`SubscriptionLost` where something is missing."""
@@ -90,18 +113,31 @@ class LiveSubscription:
         rows, self._rows = self._rows, Rows(self._source.name)
         return rows
 
-    def _request(self, binding: Binding) -> Any:
+    def take_firsts(self) -> list[tuple[Binding, int]]:
+        """Variables that were heard of for the first time since the last call, and from when on they are covered."""
+        firsts, self._firsts = self._firsts, []
+        return firsts
+
+    def _request(self, binding: Binding, *, filtered: bool) -> Any:
         handle = len(self._bindings) + 1
         self._bindings[handle] = binding
+        source = self._source
+        own = source.sampling.get(binding.signal, _AS_SOURCE)
+        # A value that stays the same under a new source time is a reading too, unless a deadband says otherwise.
+        changes = ua.DataChangeFilter(
+            Trigger=ua.DataChangeTrigger.StatusValue if own.deadband else ua.DataChangeTrigger.StatusValueTimestamp,
+            DeadbandType=ua.UInt32(ua.DeadbandType.Absolute if own.deadband else ua.DeadbandType.None_),
+            DeadbandValue=own.deadband,
+        )
+        interval_ms = source.sampling_interval_ms if own.sampling_interval_ms is None else own.sampling_interval_ms
         return ua.MonitoredItemCreateRequest(
             ItemToMonitor=ua.ReadValueId(NodeId=binding.node_id, AttributeId=ua.AttributeIds.Value),
             MonitoringMode=ua.MonitoringMode.Reporting,
             RequestedParameters=ua.MonitoringParameters(
                 ClientHandle=handle,
-                SamplingInterval=self._source.sampling_interval_ms,
-                # A value that stays the same under a new source time is a reading too.
-                Filter=ua.DataChangeFilter(Trigger=ua.DataChangeTrigger.StatusValueTimestamp),
-                QueueSize=self._source.queue_size,
+                SamplingInterval=interval_ms,
+                Filter=changes if filtered else None,
+                QueueSize=own.queue_size or source.queue_size,
                 DiscardOldest=True,
             ),
         )
@@ -130,8 +166,9 @@ class LiveSubscription:
                     if binding is None or item.Value is None:
                         continue
                     time = self._rows.add(binding, item.Value, now)
-                    if time is not None:
-                        self.first_times.setdefault(binding.signal_id, time)
+                    if time is not None and binding.signal_id not in self._heard_of:
+                        self._heard_of.add(binding.signal_id)
+                        self._firsts.append((binding, time))
             elif isinstance(part, ua.StatusChangeNotification):
                 self._problem = f"the server ended the subscription: {part.Status}"
         if len(self._rows) > _MAX_PENDING:

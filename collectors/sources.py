@@ -1,12 +1,23 @@
 """What a settings file says of a source: ``[[opcua]]``, ``[[mqtt]]`` and ``[[sparkplug]]`` tables."""
 
+import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from collectors.mapping import Mapping, mapped_filters, state_filters
 from collectors.pattern import checked_pattern
+
+
+def is_mqtt_url(url: str) -> bool:
+    """Whether a broker can be reached by it."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"mqtt", "mqtts"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 class _Source(BaseModel):
@@ -26,6 +37,26 @@ class OpcUaNode(BaseModel):
     machine: str = Field(description="machine it belongs to")
     signal: str = Field(description="signal of the machine's template")
 
+    @field_validator("node")
+    @classmethod
+    def _by_uri(cls, node: str) -> str:
+        if re.match(r"ns=0*[1-9]", node):
+            raise ValueError(
+                f"{node!r} names its namespace by index, which may change when the server is updated: "
+                "write nsu=<namespace URI>;... as `brain collect --once` prints it"
+            )
+        return node
+
+
+class OpcUaSampling(BaseModel):
+    """How one signal is watched, where that differs from its source."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sampling_interval_ms: float | None = Field(None, ge=0, description="how often the server looks")
+    queue_size: int | None = Field(None, ge=1, description="values the server keeps between two sendings")
+    deadband: float = Field(0.0, ge=0, description="changes not larger than this are not sent [unit of the variable]")
+
 
 class OpcUaSource(_Source):
     """An OPC UA server."""
@@ -44,19 +75,46 @@ class OpcUaSource(_Source):
     sampling_interval_ms: float = Field(0.0, ge=0, description="how often the server looks; 0 for every change")
     queue_size: int = Field(120, ge=1, description="values a signal the server keeps between two sendings")
     timeout_s: float = Field(10.0, gt=0, description="how long a request may take")
+    sampling: dict[str, OpcUaSampling] = Field(
+        default_factory=dict, description="signal -> how it is watched, where that differs"
+    )
     history: bool = Field(True, description="after a gap, read what is missing from the server's history")
+    first_history_h: float = Field(
+        1.0, ge=0, description="how far back history is read for a signal that nothing is stored of yet"
+    )
+    security_policy: Literal["None", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"] = Field(
+        "None", description="how messages are protected; all but None need certificates trusted on both sides"
+    )
+    security_mode: Literal["Sign", "SignAndEncrypt"] = Field("SignAndEncrypt", description="with a policy")
+    user: str = Field("", description="user name, where the server wants one")
+    password: str = Field("", description="of that user; best as ${VARIABLE}")
+    plain_password: bool = Field(False, description="allow the password on a line that is not encrypted")
+    user_certificate_file: Path | None = Field(None, description="log in by certificate instead (DER or PEM)")
+    user_key_file: Path | None = Field(None, description="private key of user_certificate_file (PEM)")
 
     @field_validator("url")
     @classmethod
     def _opc(cls, url: str) -> str:
         if urlsplit(url).scheme != "opc.tcp" or not urlsplit(url).hostname:
             raise ValueError("must look like opc.tcp://address:port/path")
+        if urlsplit(url).username is not None:
+            raise ValueError("must not hold a user or password: they have settings of their own")
         return url
 
     @field_validator("pattern")
     @classmethod
     def _places(cls, pattern: str) -> str:
         return checked_pattern(pattern)
+
+    @model_validator(mode="after")
+    def _identity(self) -> "OpcUaSource":
+        if (self.user_certificate_file is None) != (self.user_key_file is None):
+            raise ValueError("user_certificate_file and user_key_file go together")
+        if self.user and self.user_certificate_file is not None:
+            raise ValueError("log in by user or by user_certificate_file, not by both")
+        if self.password and not self.user:
+            raise ValueError("a password needs a user")
+        return self
 
 
 class BrokerSource(_Source):
@@ -73,7 +131,7 @@ class BrokerSource(_Source):
     @field_validator("url")
     @classmethod
     def _mqtt(cls, url: str) -> str:
-        if urlsplit(url).scheme not in {"mqtt", "mqtts"} or not urlsplit(url).hostname:
+        if not is_mqtt_url(url):
             raise ValueError("must look like mqtt://address:port or mqtts://address:port")
         return url
 
@@ -87,11 +145,29 @@ class BrokerSource(_Source):
 
 
 class MqttSource(BrokerSource):
-    """An MQTT broker whose devices speak the native topic and payload."""
+    """An MQTT broker whose devices speak the native topic and payload, or JSON that mappings explain."""
 
     client_id: str = Field("industry-brain", description="fixed: the broker keeps messages for this name")
     topics: tuple[str, ...] = Field(("ib/v1/+/+/readings",), description="what to subscribe to")
+    mapped_topics: tuple[str, ...] | None = Field(
+        None, description="what to subscribe to for mappings; none: what their topics say"
+    )
+    state_topics: tuple[str, ...] | None = Field(
+        None, description="what to subscribe to for device states; none: ib/v1/+/+/state and what mappings say"
+    )
     session_expiry_s: int = Field(7 * 86_400, ge=0, description="how long the broker keeps messages for us")
+    mappings: tuple[Mapping, ...] = Field((), description="how foreign JSON becomes readings; the first that fits")
+
+    @property
+    def reading_filters(self) -> tuple[str, ...]:
+        """Subscriptions for readings, native and mapped, without repeats."""
+        mapped = mapped_filters(self.mappings) if self.mapped_topics is None else self.mapped_topics
+        return tuple(dict.fromkeys([*self.topics, *mapped]))
+
+    @property
+    def state_filters(self) -> tuple[str, ...]:
+        """Subscriptions for device states, without repeats."""
+        return state_filters(self.mappings) if self.state_topics is None else self.state_topics
 
 
 class SparkplugSource(BrokerSource):

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 _LOOK_S = 0.5
 _LEAVE_S = 2.0
-_OFFLINE_SHOWN = 20
+_AWAY_SHOWN = 20
 
 
 class SparkplugCollector(BrokerCollector):
@@ -68,7 +68,7 @@ class SparkplugCollector(BrokerCollector):
             nodes_offline=nodes_offline,
             devices_online=devices_online,
             devices_offline=devices_offline,
-            offline=tuple(nodes.offline()[:_OFFLINE_SHOWN]),
+            away=tuple(nodes.offline()[:_AWAY_SHOWN]),
             rebirths=nodes.rebirths,
             skipped=self._sparkplug.skipped,
         )

@@ -7,7 +7,8 @@ import numpy as np
 import structlog
 
 from collectors.mqtt_packets import RETAINED, Message
-from collectors.native import EARLIEST, LATEST, Reject, printable
+from collectors.native import EARLIEST, LATEST, Reject
+from collectors.refusals import printable
 from collectors.sources import SparkplugSource
 from collectors.sparkplug_binding import SparkplugBinding
 from collectors.sparkplug_nodes import EdgeNodes, Taken, Value, parsed_topic

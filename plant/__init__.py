@@ -5,6 +5,7 @@ room speaks. No I/O beyond reading those files, no knowledge of databases, proto
 """
 
 from plant.batch import MICROSECONDS, Batch, Origins, concatenate, to_datetime, to_microseconds
+from plant.conversion import SOURCE_UNITS, Conversion, ConversionError, conversion
 from plant.directory import MachineEntry, SignalDirectory
 from plant.faults import Fault, Symptom, fault_library, load_fault
 from plant.machine import MachineSpec, WorkRecord
@@ -29,9 +30,12 @@ from plant.units import UNITS, Unit, unit
 __all__ = [
     "MICROSECONDS",
     "RAW_BYTES",
+    "SOURCE_UNITS",
     "UNITS",
     "Batch",
     "Behaviour",
+    "Conversion",
+    "ConversionError",
     "Expectation",
     "Fault",
     "Limit",
@@ -53,6 +57,7 @@ __all__ = [
     "Unit",
     "WorkRecord",
     "concatenate",
+    "conversion",
     "fault_library",
     "load_fault",
     "load_template",

@@ -69,14 +69,22 @@ _CHROOT = Path(os.environ.get("BRAIN_TEST_CACHE", "/var/tmp/industry-brain-tests
 _CHROOT_SCRIPT = Path(__file__).with_name("timescaledb_chroot.sh")
 
 
+def timescale_chroot() -> Path:
+    """Where Debian trixie with TimescaleDB (Apache edition) is; skips where it cannot be made."""
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
+        pytest.skip("parts from Debian trixie need root and debootstrap for their chroot")
+    made = subprocess.run(["sh", str(_CHROOT_SCRIPT), "make", str(_CHROOT)], check=False, timeout=600)
+    if made.returncode != 0:
+        pytest.skip(
+            f"Debian trixie with TimescaleDB (Apache edition) could not be installed: see {_CHROOT / 'make.log'}"
+        )
+    return _CHROOT
+
+
 @pytest.fixture(scope="session")
 def timescale_apache() -> Iterator[str]:
     """URL of TimescaleDB's Apache edition from Debian, in a chroot; skips where that cannot be made."""
-    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
-        pytest.skip("TimescaleDB (Apache edition) needs root and debootstrap for its chroot")
-    made = subprocess.run(["sh", str(_CHROOT_SCRIPT), "make", str(_CHROOT)], check=False, timeout=600)
-    if made.returncode != 0:
-        pytest.skip(f"TimescaleDB (Apache edition) could not be installed: see {_CHROOT / 'make.log'}")
+    timescale_chroot()
     started = subprocess.run(
         ["sh", str(_CHROOT_SCRIPT), "start", str(_CHROOT)], check=True, capture_output=True, text=True, timeout=120
     )

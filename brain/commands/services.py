@@ -31,37 +31,51 @@ def collect(
     workers: Workers = None,
     worker: WorkerNumber = None,
     once: Annotated[
-        str | None, typer.Option(metavar="URL", help="only read everything an OPC UA server shows, once, and print it")
+        str | None,
+        typer.Option(
+            metavar="URL|NAME",
+            help="only read everything an OPC UA server shows, once, and print it (NAME: of [[opcua]])",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Collectors and spool alone. Example: `BRAIN_DATABASE_URL=postgresql://... brain collect --workers 2`
 
     For the person at the machine: `brain collect --once opc.tcp://192.0.2.10:4840/plant` reads and prints, and needs
-    neither database nor settings.
+    no database. A server that wants security or a log-in is set up as `[[opcua]]` and called by its name.
     """
     from brain.services.collect import collect as body
 
     if once is not None:
-        _print_spot(once, as_json=as_json)
+        _print_spot(once, data_dir, as_json=as_json)
         return
     _run_share("collect", body, data_dir, workers, worker)
 
 
-def _print_spot(url: str, *, as_json: bool) -> None:
+def _print_spot(what: str, data_dir: Path | None, *, as_json: bool) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from brain.failure import Failure
-    from collectors import read_spot
+    from brain.settings import load_settings
+    from collectors import CertificateStore, OpcUaSource, read_spot
 
-    if urlsplit(url).scheme != "opc.tcp" or not urlsplit(url).hostname:
-        raise typer.BadParameter(f"{url!r} must look like opc.tcp://address:port/path", param_hint="--once")
+    settings = load_settings(data_dir=data_dir)
+    known = [source for source in settings.opcua if source.name == what]
+    if known:
+        source = known[0]
+    elif urlsplit(what).scheme == "opc.tcp" and urlsplit(what).hostname:
+        source = OpcUaSource(name="once", url=what)
+    else:
+        raise typer.BadParameter(
+            f"{what!r} must look like opc.tcp://address:port/path or be the name of an [[opcua]] source",
+            param_hint="--once",
+        )
     try:
-        report = run_body(read_spot(url))
+        report = run_body(read_spot(source, CertificateStore(settings.pki_dir)))
     except OSError as problem:
-        raise Failure(f"{problem}: check address, port and cable; does the server allow anonymous log-in?") from problem
-    table = Table("name", "value", "unit", "quality", "source time")
+        raise Failure(f"{problem}: check address, port and cable; does the server allow this log-in?") from problem
+    table = Table(Column("name", overflow="fold"), "value", "unit", "quality", Column("source time", overflow="fold"))
     for reading in report.readings:
         shown = f"({reading.kind})" if reading.value is None else str(reading.value)
         moment = reading.source_time.isoformat() if reading.source_time else "-"

@@ -17,7 +17,14 @@ from brain.rundir import RunDirectory
 from brain.services.lifetime import run_until_told, until_told_to_stop
 from brain.services.workers import Worker, mqtt_share, whole_share
 from brain.settings import Settings
-from collectors import MqttCollector, OpcUaCollector, ReportByException, SparkplugCollector, remembered_workers
+from collectors import (
+    CertificateStore,
+    MqttCollector,
+    OpcUaCollector,
+    ReportByException,
+    SparkplugCollector,
+    remembered_workers,
+)
 from historian import Database, PlantWatch, ensure_tenant, load_directory
 from ingest import CheckedSink, Spool
 from plant import SignalDirectory, to_microseconds
@@ -113,8 +120,10 @@ async def collect(settings: Settings, database_url: str, worker: Worker) -> None
             clock=now_us,
         )
         memory = settings.data_dir / "sources"
+        certificates = CertificateStore(settings.pki_dir)
         collectors: list[Collector] = [
-            OpcUaCollector(source, keeper, sink, now_us, memory) for source in whole_share(settings.opcua, worker)
+            OpcUaCollector(source, keeper, sink, now_us, certificates, memory)
+            for source in whole_share(settings.opcua, worker)
         ]
         collectors += [
             SparkplugCollector(source, keeper, sink, now_us) for source in whole_share(settings.sparkplug, worker)

@@ -46,14 +46,18 @@ def mqtt_share(source: MqttSource, worker: Worker, known: Sequence[int]) -> list
     Sessions of workers that are no more would go on being given messages: the first worker takes them over without
     their subscriptions, until nothing is left in them. ``known``: numbers of workers there have been.
     """
-    topics = source.topics
-    if worker.count > 1:
-        topics = tuple(
-            topic if topic.startswith("$share/") else f"$share/{source.client_id}/{topic}" for topic in topics
+    if worker.count == 1:
+        mine = [source]
+    else:
+        shared = tuple(
+            topic if topic.startswith("$share/") else f"$share/{source.client_id}/{topic}"
+            for topic in source.reading_filters
         )
-    mine = [_of_worker(source, worker.number, topics)]
+        # A shared subscription is not told retained messages, and a state concerns the whole: one worker keeps them.
+        states = source.state_filters if worker.number == 0 else ()
+        mine = [_of_worker(source, worker.number, shared, states)]
     if worker.number == 0:
-        mine += [_of_worker(source, number, ()) for number in known if number >= worker.count]
+        mine += [_of_worker(source, number, (), ()) for number in known if number >= worker.count]
     return mine
 
 
@@ -62,9 +66,8 @@ def whole_share(sources: Sequence[_Source], worker: Worker) -> list[_Source]:
     return list(sources[worker.number :: worker.count])
 
 
-def _of_worker(source: MqttSource, number: int, topics: tuple[str, ...]) -> MqttSource:
-    if number == 0:
-        return source.model_copy(update={"topics": topics})
-    return source.model_copy(
-        update={"name": f"{source.name}@{number}", "client_id": f"{source.client_id}-{number}", "topics": topics}
-    )
+def _of_worker(source: MqttSource, number: int, topics: tuple[str, ...], states: tuple[str, ...]) -> MqttSource:
+    share: dict[str, object] = {"topics": topics, "mapped_topics": (), "state_topics": states}
+    if number:
+        share |= {"name": f"{source.name}@{number}", "client_id": f"{source.client_id}-{number}"}
+    return source.model_copy(update=share)

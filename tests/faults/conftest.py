@@ -253,6 +253,15 @@ where machine.code = $1
 """
 
 
+_OUTCOMES = pytest.StashKey[list[Outcome]]()
+
+
+@pytest.fixture(scope="session")
+def outcomes(request: pytest.FixtureRequest) -> list[Outcome]:
+    """What the summary at the end shows."""
+    return request.config.stash.setdefault(_OUTCOMES, [])
+
+
 @pytest.fixture(scope="session")
 def small_spool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, bool]]:
     """A data directory whose spool is on a disk of 16 MB, where we may mount one."""
@@ -273,7 +282,7 @@ def small_spool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path
 
 
 @pytest_asyncio.fixture(scope="session")
-async def rig(small_spool: tuple[Path, bool], request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+async def rig(small_spool: tuple[Path, bool], outcomes: list[Outcome]) -> AsyncIterator[Rig]:
     """A running installation; the writer reaches the database, and the collector the broker, over cables."""
     directory, mounted = small_spool
     settings = Settings(data_dir=directory, log_level="warning")
@@ -293,11 +302,8 @@ async def rig(small_spool: tuple[Path, bool], request: pytest.FixtureRequest) ->
             await product.start("collect", environment={"BRAIN_MQTT": json.dumps([source])})
             await collecting(product, 1)
             rig = Rig(product, database, database_cable, broker_cable, mounted)
-            request.config.stash[_OUTCOMES] = rig.outcomes
+            rig.outcomes = outcomes
             yield rig
-
-
-_OUTCOMES = pytest.StashKey[list[Outcome]]()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -221,6 +221,8 @@ class OpcUaPlant:
     def __init__(self, port: int) -> None:
         self.url = f"opc.tcp://127.0.0.1:{port}/plant"
         self.keeps_history = True
+        self.other_namespaces: Sequence[str] = ()
+        self._index = 0
         self._machines: dict[str, tuple[str, ...]] = {}
         self._history = HistoryDict(max_history_data_response_size=100)
         self._server: Server | None = None
@@ -233,7 +235,9 @@ class OpcUaPlant:
         server.set_endpoint(self.url)
         server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
         server.iserver.history_manager.set_storage(self._history)
-        index = await server.register_namespace(NAMESPACE)
+        for other in self.other_namespaces:
+            await server.register_namespace(other)
+        self._index = index = await server.register_namespace(NAMESPACE)
         line = await (await server.nodes.objects.add_folder(index, SITE)).add_folder(index, "line-1")
         for machine, signals in self._machines.items():
             folder = await line.add_folder(index, machine)
@@ -252,15 +256,27 @@ class OpcUaPlant:
         self, time_us: int, value: Any, signal: str = "current_u", machine: str = "M1", status: int = 0
     ) -> None:
         """A value of the device: into the server's history, and its address space while it serves."""
-        moment = to_datetime(time_us)
-        data = ua.DataValue(
-            None if value is None else ua.Variant(value), ua.StatusCode(ua.UInt32(status)), moment, moment
-        )
-        node_id = ua.NodeId(f"{machine}.{signal}", 2)
+        node_id, data = self._data(time_us, value, signal, machine, status)
         if self.keeps_history:
             await self._history.save_node_value(node_id, data)
         if self._server is not None:
             await self._server.write_attribute_value(node_id, data)
+
+    async def remember(self, time_us: int, value: Any, signal: str = "current_u", machine: str = "M1") -> None:
+        """A value that reaches the server's history alone."""
+        await self._history.save_node_value(*self._data(time_us, value, signal, machine, 0))
+
+    def _data(self, time_us: int, value: Any, signal: str, machine: str, status: int) -> tuple[Any, Any]:
+        moment = to_datetime(time_us)
+        variant = None if value is None else ua.Variant(value)
+        data = ua.DataValue(variant, ua.StatusCode(ua.UInt32(status)), moment, moment)
+        return ua.NodeId(f"{machine}.{signal}", self._index or 2), data
+
+    async def forget_subscriptions(self) -> None:
+        """The sessions stay, and answer; nothing is published any more, and nobody is told."""
+        assert self._server is not None
+        service = self._server.iserver.subscription_service
+        await service.delete_subscriptions(list(service.subscriptions))
 
     async def _add(self, folder: Any, index: int, machine: str, signal: str) -> None:
         node_id = ua.NodeId(f"{machine}.{signal}", index)

@@ -1,6 +1,7 @@
 """The OPC UA collector against a real server: every value once, over restarts and cut connections."""
 
 import math
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -8,7 +9,7 @@ import pytest
 import structlog
 from asyncua import ua
 
-from collectors import OpcUaCollector, OpcUaSource
+from collectors import CertificateStore, OpcUaCollector, OpcUaSource
 from plant import MICROSECONDS, Quality, SignalDirectory
 
 from .conftest import NAMESPACE, NOW_US, SITE, Cable, OpcUaPlant, RecordingSink, directory_of, running, until
@@ -40,7 +41,7 @@ def collector_at(
     source = OpcUaSource.model_validate(
         {"name": "press-shop", "url": url, "publishing_interval_ms": 50, "timeout_s": 2, **options}
     )
-    return OpcUaCollector(source, lambda: known, sink, lambda: NOW_US, memory)
+    return OpcUaCollector(source, lambda: known, sink, lambda: NOW_US, CertificateStore(Path("unused")), memory)
 
 
 async def test_every_value_arrives_with_time_and_quality(plant: OpcUaPlant, sink: RecordingSink) -> None:
@@ -82,12 +83,13 @@ async def test_what_is_no_number_is_rejected_and_the_rest_goes_on(plant: OpcUaPl
         await plant.measure(START, [1.0, 2.0], "list")
         await plant.measure(START, math.nan)
         await plant.measure(START + SECOND, 5.0)
-        await until(lambda: len(sink.rejected) == 3 and sink.values(CURRENT) == [5.0], "three refusals, one reading")
+        await until(lambda: len(sink.rejected) == 2 and sink.values(CURRENT) == [5.0], "two refusals, one reading")
+        assert collector.status().unbound == 1, "the array"
     assert set(sink.reasons()) == {"not_a_number"}
     assert {entry.address for entry in sink.rejected} == {
-        f"{SITE}/line-1/M1/{variable}" for variable in ("current_u", "text", "list")
+        f"{SITE}/line-1/M1/{variable}" for variable in ("current_u", "text")
     }
-    assert {entry.raw for entry in sink.rejected} == {b"'broken'", b"[1.0, 2.0]", b"nan"}
+    assert {entry.raw for entry in sink.rejected} == {b"'broken'", b"nan"}
 
 
 async def test_variables_nobody_registered_are_counted_and_told_once(plant: OpcUaPlant, sink: RecordingSink) -> None:
@@ -109,7 +111,7 @@ async def test_a_machine_registered_later_is_collected_from_its_past_on(plant: O
     await plant.start(M1=["current_u"], M2=["current_u"])
     known = directory_of(["M1"])
     source = OpcUaSource(name="press-shop", url=plant.url, publishing_interval_ms=50)
-    collector = OpcUaCollector(source, lambda: known, sink, lambda: NOW_US)
+    collector = OpcUaCollector(source, lambda: known, sink, lambda: NOW_US, CertificateStore(Path("unused")))
     async with running(collector):
         await until(lambda: collector.status().connected, "the collector to connect")
         await plant.measure(START, 1.0, machine="M2")
@@ -248,6 +250,103 @@ async def test_a_broken_connection_is_noticed_and_the_gap_filled(
                 cable.silent = False
             await until(lambda: len(sink.values(CURRENT)) == 20, "the gap to be filled")
     assert sink.values(CURRENT) == list(range(20))
+
+
+async def test_a_variable_is_found_again_where_an_update_moved_its_namespace(
+    plant: OpcUaPlant, sink: RecordingSink
+) -> None:
+    await plant.start(M1=["Strom"])
+    node = {"node": f"nsu={NAMESPACE};s=M1.Strom", "site": SITE, "machine": "M1", "signal": "current_u"}
+    collector = collector_at(plant.url, sink, nodes=[node])
+    async with running(collector):
+        await until(lambda: collector.status().connected, "the collector to connect")
+        await plant.measure(START, 1.0, "Strom")
+        await until(lambda: sink.values(CURRENT) == [1.0], "the first reading")
+        await plant.stop()
+        plant.other_namespaces = ["urn:vendor:update"]
+        await plant.start()
+        await until(lambda: collector.status().reconnects == 1, "a reconnect")
+        await plant.measure(START + SECOND, 2.0, "Strom")
+        await until(lambda: sink.values(CURRENT) == [1.0, 2.0], "the reading at the new index")
+
+
+async def test_a_session_that_lives_without_its_subscription_is_begun_anew(
+    plant: OpcUaPlant, sink: RecordingSink
+) -> None:
+    await plant.start(M1=["current_u"])
+    collector = collector_at(plant.url, sink, timeout_s=1)
+    async with running(collector):
+        await until(lambda: collector.status().connected, "the collector to connect")
+        await plant.measure(START, 0.0)
+        await until(lambda: sink.values(CURRENT) == [0.0], "the first reading")
+        await plant.forget_subscriptions()
+        for n in range(1, 20):
+            await plant.measure(START + n * SECOND, float(n))
+        await until(lambda: sink.values(CURRENT) == list(range(20)), "all of it, by a new session")
+        assert collector.status().reconnects == 1
+
+
+async def test_the_current_value_comes_first_and_then_the_past_from_its_newest_end(
+    plant: OpcUaPlant, sink: RecordingSink
+) -> None:
+    await plant.start(M1=["current_u"])
+    hours = [START - n * 60 * SECOND for n in reversed(range(600))]
+    for n, moment in enumerate(hours):
+        await plant.measure(moment, float(n))
+    collector = collector_at(plant.url, sink, first_history_h=24)
+    async with running(collector):
+        await until(lambda: len(sink.values(CURRENT)) == 600, "the whole past")
+        await until(lambda: collector.status().gaps == 0, "the gap to be closed")
+    times = [moment for _, moment, _, _ in sink.rows]
+    assert times[0] == hours[-1]
+    first_seen = {moment: place for place, moment in reversed(list(enumerate(times)))}
+    assert first_seen[hours[-5]] < first_seen[hours[300]] < first_seen[hours[0]]
+
+
+async def test_what_the_servers_queue_could_not_hold_is_read_from_its_history(
+    plant: OpcUaPlant, sink: RecordingSink
+) -> None:
+    await plant.start(M1=["current_u"])
+    collector = collector_at(plant.url, sink)
+    async with running(collector):
+        await until(lambda: collector.status().connected, "the collector to connect")
+        await plant.measure(START, 0.0)
+        await until(lambda: sink.values(CURRENT) == [0.0] and collector.status().gaps == 0, "the first reading")
+        for n in range(1, 10):
+            await plant.remember(START + n * SECOND, float(n))
+        overflow = 0x480
+        await plant.measure(START + 10 * SECOND, 10.0, status=overflow)
+        await until(lambda: sink.values(CURRENT) == list(range(11)), "what was pushed out of the queue")
+
+
+async def test_changes_within_a_deadband_are_not_sent(plant: OpcUaPlant, sink: RecordingSink) -> None:
+    await plant.start(M1=["current_u", "winding_temperature"])
+    await plant.measure(START, 1.0)  # the server here cannot compare with nothing
+    collector = collector_at(plant.url, sink, history=False, sampling={"current_u": {"deadband": 0.5, "queue_size": 7}})
+    async with running(collector):
+        await until(lambda: sink.values(CURRENT) == [1.0], "the collector to connect")
+        for n, value in enumerate([1.1, 1.4, 1.2, 2.0, 2.1], 1):
+            await plant.measure(START + n * SECOND, value)
+            await plant.measure(START + n * SECOND, value, "winding_temperature")
+        await until(lambda: len(sink.values(WINDING)) == 5, "every change of the other signal")
+    assert sink.values(CURRENT) == [1.0, 2.0]
+
+
+async def test_how_far_the_servers_clock_is_off_is_measured(plant: OpcUaPlant, sink: RecordingSink) -> None:
+    await plant.start(M1=["current_u"])
+    source = OpcUaSource(name="press-shop", url=plant.url)
+    late = 90 * SECOND
+    collector = OpcUaCollector(
+        source,
+        lambda: directory_of(["M1"]),
+        sink,
+        lambda: time.time_ns() // 1000 - late,
+        CertificateStore(Path("unused")),
+    )
+    async with running(collector):
+        await until(lambda: collector.status().clock_skew_s is not None, "a comparison")
+        assert collector.status().clock_skew_s == pytest.approx(90, abs=5)
+        assert any("clock is +90 s off" in warning for warning in collector.status().warnings)
 
 
 async def test_a_sink_that_refuses_is_offered_the_same_again(plant: OpcUaPlant, sink: RecordingSink) -> None:

@@ -134,7 +134,7 @@ async def test_devices_go_and_come(mosquitto: EmbeddedBroker, sink: RecordingSin
             await born(collector)
             await edge.do("ddeath", device="M1")
             await until(lambda: collector.status().devices_offline == 1, "the death of a device")
-            assert collector.status().offline == (f"{SITE}/{LINE}/M1",)
+            assert collector.status().away == (f"{SITE}/{LINE}/M1",)
             rows = len(sink.rows)
             await edge.do("dbirth", device="M1", payload={"metrics": [metric("current_u", 5.0, START_MS + 9, alias=1)]})
             await born(collector)
@@ -155,7 +155,7 @@ async def test_an_edge_node_that_is_killed_is_away_by_its_will(mosquitto: Embedd
             await until(lambda: collector.status().nodes_offline == 1, "the death of the edge node")
         status = collector.status()
         assert (status.nodes_online, status.devices_online, status.devices_offline) == (0, 0, 2)
-        assert status.offline == tuple(f"{SITE}/{name}" for name in (LINE, f"{LINE}/M1", f"{LINE}/M2"))
+        assert status.away == tuple(f"{SITE}/{name}" for name in (LINE, f"{LINE}/M1", f"{LINE}/M2"))
         await asyncio.sleep(1.2)
         assert sink.rows == rows  # a death invents nothing
         assert collector.status().rebirths == 0

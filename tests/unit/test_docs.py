@@ -18,7 +18,7 @@ from analytics.indicators import indicators
 from analytics.operation import GAP_US
 from brain.failure import Failure
 from brain.settings import MachineSettings, Settings, load_settings
-from collectors import MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
+from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
 from plant import Fault, Template, fault_library, template_library
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ def test_every_command_has_help_and_an_example() -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [Settings, MachineSettings, OpcUaSource, OpcUaNode, MqttSource, SparkplugSource],
+    [Settings, MachineSettings, OpcUaSource, OpcUaNode, MqttSource, Mapping, MappedValue, SparkplugSource],
     ids=lambda model: model.__name__,
 )
 def test_every_setting_is_explained(model: Any) -> None:

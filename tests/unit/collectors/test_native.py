@@ -270,3 +270,8 @@ def test_good_messages_are_kept_whole_between_bad_ones(good: list[dict[str, floa
     batch, rejected = decoder.finish()
     assert list(zip(batch.times.tolist(), batch.signal_ids.tolist(), batch.values.tolist(), strict=True)) == expected
     assert len(rejected) == min(len(good), len(bad))
+
+
+def test_a_value_nested_as_deep_as_json_may_be_is_refused_like_any_other() -> None:
+    _, rejected = decoded(b'{"values": {"current_u": ' + b"[" * 1000 + b"]" * 1000 + b"}}")
+    assert [entry.reason for entry in rejected] == ["not_a_number"]

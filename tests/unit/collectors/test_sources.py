@@ -6,7 +6,6 @@ import pytest
 from pydantic import ValidationError
 
 from collectors import MqttSource, OpcUaSource
-from collectors.gaps import Gaps
 from collectors.memory import Memory
 
 
@@ -36,15 +35,3 @@ def test_memory_outlives_the_process_and_survives_damage(tmp_path: Path) -> None
     assert Memory(folder, "opcua", "line 2/old").load() == {}
     next(folder.iterdir()).write_bytes(b'{"topics": [')
     assert memory.load() == {}
-
-
-def test_a_gap_stays_open_until_it_is_closed(tmp_path: Path) -> None:
-    folder = tmp_path
-    gaps = Gaps(Memory(folder, "opcua", "a"))
-    gaps.open({"works/M1/speed": 100, "works/M1/power": 100})
-    gaps.advance("works/M1/speed", 150)
-    gaps.open({"works/M1/speed": 900})  # connected again: what was missing before still is
-    gaps.close("works/M1/power")
-    gaps.save()
-    known = Gaps(Memory(folder, "opcua", "a"))
-    assert (known.since("works/M1/speed"), known.since("works/M1/power"), len(known)) == (150, None, 1)
