@@ -51,7 +51,7 @@ async def examine(settings: Settings) -> AsyncIterator[Answer]:
         yield found
     for answer in _certificates(settings):
         yield answer
-    for source in [*settings.mqtt, *settings.opcua]:
+    for source in [*settings.mqtt, *settings.sparkplug, *settings.opcua]:
         yield await _reachable(f"source {source.name}", source.url)
 
 

@@ -15,8 +15,10 @@ from brain.status_line import StatusLine
 
 async def run_product(settings: Settings, console: Console) -> None:
     """Run until told to stop."""
-    if not settings.opcua and not settings.mqtt:
-        raise Failure("nothing to collect from: give [[opcua]] or [[mqtt]] in brain.toml (README shows five lines)")
+    if not (settings.opcua or settings.mqtt or settings.sparkplug):
+        raise Failure(
+            "nothing to collect from: give [[opcua]], [[mqtt]] or [[sparkplug]] in brain.toml (README shows five lines)"
+        )
     told = until_told_to_stop()
     check_port(settings.host, settings.port)
     async with Product.open(settings) as product:

@@ -14,7 +14,7 @@ from pydantic_settings import (
 )
 
 from brain.failure import Failure
-from collectors import MqttSource, OpcUaSource
+from collectors import MqttSource, OpcUaSource, SparkplugSource
 from plant import MachineSpec, template_library
 
 
@@ -75,7 +75,8 @@ def _filled(value: Any, path: Path) -> Any:
 
 
 class Settings(BaseSettings):
-    """Everything that can be set. Lists of tables are ``[[opcua]]``, ``[[mqtt]]`` and ``[[machines]]``."""
+    """Everything that can be set. Lists of tables are ``[[opcua]]``, ``[[mqtt]]``, ``[[sparkplug]]`` and
+    ``[[machines]]``."""
 
     model_config = SettingsConfigDict(env_prefix="BRAIN_", extra="forbid")
 
@@ -96,6 +97,9 @@ class Settings(BaseSettings):
     log_level: str = Field("warning", description="debug, info, warning or error")
     opcua: list[OpcUaSource] = Field(default_factory=list, description="OPC UA servers to collect from")
     mqtt: list[MqttSource] = Field(default_factory=list, description="brokers to collect from")
+    sparkplug: list[SparkplugSource] = Field(
+        default_factory=list, description="brokers with Sparkplug B edge nodes to collect from"
+    )
     machines: list[MachineSettings] = Field(default_factory=list, description="machines to register")
 
     @classmethod

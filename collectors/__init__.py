@@ -1,4 +1,4 @@
-"""Get readings out of machines: OPC UA, MQTT and recorded files.
+"""Get readings out of machines: OPC UA, MQTT, Sparkplug B and recorded files.
 
 A collector takes a source from the settings, a directory of known signals and a sink; it hands the sink
 column-wise batches, waits until they are durable, and only then acknowledges to the device or broker.
@@ -17,7 +17,8 @@ from collectors.opcua_client import offered
 from collectors.opcua_spot import SpotReading, SpotReport, read_spot
 from collectors.recording import Recording, RecordingError, read_recording
 from collectors.replay import ReplayCounts, replay_csv
-from collectors.sources import MqttSource, OpcUaNode, OpcUaSampling, OpcUaSource, is_mqtt_url
+from collectors.sources import MqttSource, OpcUaNode, OpcUaSampling, OpcUaSource, SparkplugSource, is_mqtt_url
+from collectors.sparkplug import SparkplugCollector
 from collectors.status import CollectorStatus, OfflineDevice
 from collectors.try_out import Trial, TriedReading, try_mapping
 
@@ -38,6 +39,8 @@ __all__ = [
     "RecordingError",
     "ReplayCounts",
     "ReportByException",
+    "SparkplugCollector",
+    "SparkplugSource",
     "SpotReading",
     "SpotReport",
     "Tls",

@@ -70,6 +70,14 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes for us, retained and with QoS 1, should we end without saying so."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class SessionOptions:
     """How to connect.
 
@@ -78,6 +86,7 @@ class SessionOptions:
     session_expiry_s: how long the broker keeps the session; 0 for none
     reconnect: whether the client connects again by itself and sends unacknowledged messages again
     tls: whom to trust and who we are, for URLs that begin with mqtts://
+    will: what others are told if we end without a word
     """
 
     client_id: str
@@ -86,6 +95,7 @@ class SessionOptions:
     session_expiry_s: int = 0
     reconnect: bool = False
     tls: Tls = field(default_factory=Tls)
+    will: Will | None = None
 
 
 class Connection:
@@ -133,19 +143,28 @@ class Connection:
         if refused:
             raise Refused(f"the broker refuses to subscribe {', '.join(refused)}: check its access list")
 
-    def unsubscribe(self, topics: Sequence[str]) -> None:
-        """Give subscriptions up and wait until the broker has said so."""
+    def unsubscribe(self, topics: Sequence[str], patience_s: float = _CONFIRM_S) -> None:
+        """Give subscriptions up and wait until the broker has said so; ``OSError`` where it does not."""
         _, mid = self._client.unsubscribe(list(topics))
-        self._confirmation(mid, "end of subscription")
+        self._confirmation(mid, "end of subscription", patience_s)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that messages are safe, oldest first; without effect once the connection is over."""
         if not self.ended:
             self._client.acknowledge(messages)
 
-    def publish(self, topic: str, payload: bytes) -> int:
-        """Send with QoS 1; the message identifier."""
-        return self._client.publish(topic, payload, qos=1).mid
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, patience_s: float = 0.0
+    ) -> int:
+        """Send, with QoS 1 unless told otherwise; the message identifier.
+
+        patience_s: how long to wait until the broker has it
+        """
+        sent = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if patience_s:
+            with contextlib.suppress(RuntimeError, ValueError):  # the connection is over, or nothing more fits
+                sent.wait_for_publish(patience_s)
+        return sent.mid
 
     def close(self) -> None:
         """End it, within seconds even where the network is cut: its thread stops, nothing of it is used again."""
@@ -164,8 +183,8 @@ class Connection:
             self._confirmations[mid] = list(reasons)
             self._changed.notify_all()
 
-    def _confirmation(self, mid: int | None, what: str) -> list[Any]:
-        remaining = int(_CONFIRM_S / 0.5)
+    def _confirmation(self, mid: int | None, what: str, patience_s: float = _CONFIRM_S) -> list[Any]:
+        remaining = int(patience_s / 0.5)
         with self._changed:
             while mid not in self._confirmations and remaining and not self.ended:
                 self._changed.wait(0.5)
@@ -361,6 +380,8 @@ def _connect(
         client.tls_set_context(options.tls.context())
     if parts.username:
         client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+    if options.will is not None:
+        client.will_set(options.will.topic, options.will.payload, qos=1, retain=True)
     answer: list[tuple[Any, bool]] = []
     answered = threading.Event()
 

@@ -7,7 +7,8 @@ from typing import Any
 from asyncua import ua
 
 from collectors.opcua_browse import Browser
-from collectors.sources import PLACES, OpcUaSource
+from collectors.pattern import matches
+from collectors.sources import OpcUaSource
 from plant import SignalDirectory
 
 _MAX_NODES = 100_000
@@ -115,23 +116,13 @@ async def _browsed(browser: Browser, source: OpcUaSource) -> list[_Place]:
             for child in below:
                 if child.node_id.NamespaceIndex == 0 or child.is_property or child.node_class not in classes:
                     continue  # the standard's own nodes: Server and its diagnostics; units and ranges
-                known = _matches(part, child.name, place)
+                known = matches(part, child.name, place)
                 if known is not None:
                     following.append((child.node_id, f"{path}/{child.name}".lstrip("/"), known))
             if len(following) > _MAX_NODES:
                 raise LookupError(f"more than {_MAX_NODES:,} nodes below {source.root}: name a deeper root")
         level = following
     return level
-
-
-def _matches(part: str, name: str, place: Mapping[str, str]) -> dict[str, str] | None:
-    """The place with this name added, or None where the pattern does not fit."""
-    key = part.strip("{}") if part.startswith("{") else ""
-    if key in PLACES:
-        return {**place, key: name}
-    if key == "any" or part == name:
-        return dict(place)
-    return None
 
 
 async def _root(browser: Browser, path: str) -> Any:

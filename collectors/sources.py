@@ -1,15 +1,14 @@
-"""What a settings file says of a source: ``[[opcua]]`` and ``[[mqtt]]`` tables."""
+"""What a settings file says of a source: ``[[opcua]]``, ``[[mqtt]]`` and ``[[sparkplug]]`` tables."""
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from collectors.mapping import Mapping, mapped_filters, state_filters
-
-PLACES = ("site", "line", "machine", "signal")
+from collectors.pattern import checked_pattern
 
 
 def is_mqtt_url(url: str) -> bool:
@@ -105,14 +104,7 @@ class OpcUaSource(_Source):
     @field_validator("pattern")
     @classmethod
     def _places(cls, pattern: str) -> str:
-        for part in pattern.split("/"):
-            if not re.fullmatch(r"\{(site|line|machine|signal|any)\}|[^{}]+", part):
-                raise ValueError(
-                    f"part {part!r} must be a name or one of {{site}} {{line}} {{machine}} {{signal}} {{any}}"
-                )
-        if not pattern.endswith("{signal}"):
-            raise ValueError("must end with {signal}")
-        return pattern
+        return checked_pattern(pattern)
 
     @model_validator(mode="after")
     def _identity(self) -> "OpcUaSource":
@@ -125,10 +117,36 @@ class OpcUaSource(_Source):
         return self
 
 
-class MqttSource(_Source):
-    """An MQTT broker whose devices speak the native topic and payload, or JSON that mappings explain."""
+class BrokerSource(_Source):
+    """What every source at an MQTT broker needs."""
 
     url: str = Field(description="mqtt://[user:password@]address:port, or mqtts:// for TLS")
+    client_id: str
+    receive_maximum: int = Field(5000, ge=1, le=65535, description="messages on their way before one is acknowledged")
+    max_payload: int = Field(262_144, ge=64, description="larger messages go to quarantine [bytes]")
+    ca_file: Path | None = Field(None, description="with mqtts: certificates to trust; else those of the system")
+    certificate_file: Path | None = Field(None, description="with mqtts: our own certificate, where the broker asks")
+    key_file: Path | None = Field(None, description="private key of certificate_file")
+
+    @field_validator("url")
+    @classmethod
+    def _mqtt(cls, url: str) -> str:
+        if not is_mqtt_url(url):
+            raise ValueError("must look like mqtt://address:port or mqtts://address:port")
+        return url
+
+    @model_validator(mode="after")
+    def _tls(self) -> Self:
+        if not self.url.startswith("mqtts:") and (self.ca_file or self.certificate_file or self.key_file):
+            raise ValueError("certificates are for TLS: let the url begin with mqtts://")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file go together")
+        return self
+
+
+class MqttSource(BrokerSource):
+    """An MQTT broker whose devices speak the native topic and payload, or JSON that mappings explain."""
+
     client_id: str = Field("industry-brain", description="fixed: the broker keeps messages for this name")
     topics: tuple[str, ...] = Field(("ib/v1/+/+/readings",), description="what to subscribe to")
     mapped_topics: tuple[str, ...] | None = Field(
@@ -137,12 +155,7 @@ class MqttSource(_Source):
     state_topics: tuple[str, ...] | None = Field(
         None, description="what to subscribe to for device states; none: ib/v1/+/+/state and what mappings say"
     )
-    receive_maximum: int = Field(5000, ge=1, le=65535, description="messages on their way before one is acknowledged")
     session_expiry_s: int = Field(7 * 86_400, ge=0, description="how long the broker keeps messages for us")
-    max_payload: int = Field(262_144, ge=64, description="larger messages go to quarantine [bytes]")
-    ca_file: Path | None = Field(None, description="with mqtts: certificates to trust; else those of the system")
-    certificate_file: Path | None = Field(None, description="with mqtts: our own certificate, where the broker asks")
-    key_file: Path | None = Field(None, description="private key of certificate_file")
     mappings: tuple[Mapping, ...] = Field((), description="how foreign JSON becomes readings; the first that fits")
 
     @property
@@ -156,17 +169,49 @@ class MqttSource(_Source):
         """Subscriptions for device states, without repeats."""
         return state_filters(self.mappings) if self.state_topics is None else self.state_topics
 
-    @field_validator("url")
-    @classmethod
-    def _mqtt(cls, url: str) -> str:
-        if not is_mqtt_url(url):
-            raise ValueError("must look like mqtt://address:port or mqtts://address:port")
-        return url
 
-    @model_validator(mode="after")
-    def _tls(self) -> "MqttSource":
-        if not self.url.startswith("mqtts:") and (self.ca_file or self.certificate_file or self.key_file):
-            raise ValueError("certificates are for TLS: let the url begin with mqtts://")
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificate_file and key_file go together")
-        return self
+class SparkplugSource(BrokerSource):
+    """An MQTT broker with edge nodes that speak Sparkplug B."""
+
+    client_id: str = Field("industry-brain-sparkplug", description="our name at the broker; nobody else may bear it")
+    groups: tuple[str, ...] = Field((), description="group ids to collect from; all where none is given")
+    patterns: tuple[str, ...] = Field(
+        ("{site}/{line}/{machine}/{signal}",),
+        min_length=1,
+        description="what group/edge node/device/metric means, parts of the metric's name apart; "
+        "any name matches {any}, the first pattern that fits counts",
+    )
+    site: str = Field("", description="site, where the pattern does not say")
+    machine: str = Field("", description="machine, where the pattern does not say")
+    signals: dict[str, str] = Field(
+        default_factory=dict, description="metric's name, whole or its last part -> signal, where they differ"
+    )
+    host_id: str = Field(
+        "", description="host application id of which edge nodes are told that we are online; empty: tell nobody"
+    )
+    max_payload: int = Field(4_194_304, ge=64, description="larger messages go to quarantine [bytes]; births are large")
+    rebirth_interval_s: float = Field(5.0, ge=1, description="least time between two rebirth requests to an edge node")
+
+    @field_validator("patterns")
+    @classmethod
+    def _places(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(checked_pattern, patterns))
+
+    @field_validator("groups")
+    @classmethod
+    def _ids(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        for group in groups:
+            checked_id(group)
+        return groups
+
+    @field_validator("host_id")
+    @classmethod
+    def _id(cls, host_id: str) -> str:
+        return checked_id(host_id) if host_id else host_id
+
+
+def checked_id(name: str) -> str:
+    """An id that may stand in a Sparkplug topic (4.1.2 to 4.1.5); raises ``ValueError`` for another."""
+    if not name or not {"+", "#", "/"}.isdisjoint(name):
+        raise ValueError(f"id {name!r} must not be empty or hold one of + # /")
+    return name

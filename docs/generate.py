@@ -25,7 +25,7 @@ from pydantic_core import PydanticUndefined
 from api import ApiSettings, create_app
 from brain.cli import app
 from brain.settings import MachineSettings, Settings
-from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource
+from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
 
 DOCS = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -168,6 +168,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "mqtt": _fields_of(MqttSource),
     "mqtt_mappings": _fields_of(Mapping),
     "mqtt_values": _fields_of(MappedValue),
+    "sparkplug": _fields_of(SparkplugSource),
     "machines": _fields_of(MachineSettings),
     "failure_modes": knowledge.failure_modes,
     "limits": knowledge.limits,

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeAlias
 
 import asyncpg
 import structlog
@@ -14,14 +15,23 @@ import structlog
 from brain.failure import Failure
 from brain.rundir import RunDirectory
 from brain.services.lifetime import run_until_told, until_told_to_stop
-from brain.services.workers import Worker, mqtt_share, opcua_share
+from brain.services.workers import Worker, mqtt_share, whole_share
 from brain.settings import Settings
-from collectors import CertificateStore, MqttCollector, OpcUaCollector, ReportByException, remembered_workers
+from collectors import (
+    CertificateStore,
+    MqttCollector,
+    OpcUaCollector,
+    ReportByException,
+    SparkplugCollector,
+    remembered_workers,
+)
 from historian import Database, PlantWatch, ensure_tenant, load_directory
 from ingest import CheckedSink, Spool
 from plant import SignalDirectory, to_microseconds
 
 log = structlog.get_logger()
+
+Collector: TypeAlias = MqttCollector | OpcUaCollector | SparkplugCollector
 
 LANE = "collect"
 _REFRESH_S = 5.0
@@ -91,9 +101,10 @@ class DirectoryKeeper:
 
 async def collect(settings: Settings, database_url: str, worker: Worker) -> None:
     """Collect this worker's share of every source in the settings until told to stop."""
-    if not settings.opcua and not settings.mqtt:
+    if not (settings.opcua or settings.mqtt or settings.sparkplug):
         raise Failure(
-            "nothing to collect from: give [[opcua]] or [[mqtt]] in the settings file (docs/settings.md has examples)"
+            "nothing to collect from: give [[opcua]], [[mqtt]] or [[sparkplug]] in the settings file "
+            "(docs/settings.md has examples)"
         )
     run_directory = RunDirectory(settings.data_dir)
     run_directory.prepare()
@@ -110,9 +121,12 @@ async def collect(settings: Settings, database_url: str, worker: Worker) -> None
         )
         memory = settings.data_dir / "sources"
         certificates = CertificateStore(settings.pki_dir)
-        collectors: list[MqttCollector | OpcUaCollector] = [
+        collectors: list[Collector] = [
             OpcUaCollector(source, keeper, sink, now_us, certificates, memory)
-            for source in opcua_share(settings.opcua, worker)
+            for source in whole_share(settings.opcua, worker)
+        ]
+        collectors += [
+            SparkplugCollector(source, keeper, sink, now_us) for source in whole_share(settings.sparkplug, worker)
         ]
         for source in settings.mqtt:
             known = remembered_workers(memory, "mqtt", source.name)
@@ -127,7 +141,7 @@ async def collect(settings: Settings, database_url: str, worker: Worker) -> None
         )
 
 
-async def _report(collectors: list[MqttCollector | OpcUaCollector], run_directory: RunDirectory, name: str) -> None:
+async def _report(collectors: list[Collector], run_directory: RunDirectory, name: str) -> None:
     status: Callable[[], dict[str, object]] = lambda: {  # noqa: E731
         "sources": [asdict(collector.status()) for collector in collectors],
         "at": now_us(),

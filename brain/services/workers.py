@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from brain.services.lifetime import until_told_to_stop
 from brain.supervisor import Service, Supervisor
-from collectors import MqttSource, OpcUaSource
+from collectors import MqttSource
+
+_Source = TypeVar("_Source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ def mqtt_share(source: MqttSource, worker: Worker, known: Sequence[int]) -> list
     return mine
 
 
-def opcua_share(sources: Sequence[OpcUaSource], worker: Worker) -> list[OpcUaSource]:
-    """The servers of one worker."""
+def whole_share(sources: Sequence[_Source], worker: Worker) -> list[_Source]:
+    """The OPC UA servers or brokers of one worker: what only one may collect from, since it must see all of it."""
     return list(sources[worker.number :: worker.count])
 
 

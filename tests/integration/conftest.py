@@ -1,6 +1,7 @@
 """Real brokers and OPC UA servers for the collectors, and a sink that remembers what it was given."""
 
 import asyncio
+import shutil
 import socket
 import threading
 import time
@@ -192,6 +193,20 @@ def message(time_ms: int, **values: float | bool | None) -> bytes:
 
 NOW_US = time.time_ns() // 1000
 NOW_MS = NOW_US // 1000
+
+
+# ---------------------------------------------------------------------- Sparkplug
+
+
+@pytest.fixture
+def node() -> str:
+    """The path of node, with sparkplug-client installed; without them there is no edge node to test with."""
+    path = shutil.which("node")
+    if path is None:
+        pytest.skip("node is not installed: no edge nodes that are not ours")
+    if not (Path(__file__).parents[1] / "node" / "node_modules" / "sparkplug-client").is_dir():
+        pytest.skip("sparkplug-client is not installed in tests/node: run `make system-packages`")
+    return path
 
 
 # ---------------------------------------------------------------------- OPC UA

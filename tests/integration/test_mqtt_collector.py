@@ -179,7 +179,7 @@ async def test_a_cut_connection_loses_nothing(broker: EmbeddedBroker, device: De
 async def test_it_says_who_has_taken_its_session_and_takes_it_back(
     mosquitto: EmbeddedBroker, device: Device, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collectors.mqtt._LONGEST_BACKOFF_S", 0.5)
+    monkeypatch.setattr("collectors.broker_collector._LONGEST_BACKOFF_S", 0.5)
     collector = collector_at(mosquitto.url, sink)
     async with running(collector):
         await until(lambda: collector.status().connected, "the collector to connect")

@@ -18,7 +18,7 @@ from analytics.indicators import indicators
 from analytics.operation import GAP_US
 from brain.failure import Failure
 from brain.settings import MachineSettings, Settings, load_settings
-from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource
+from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
 from plant import Fault, Template, fault_library, template_library
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,7 @@ def test_every_command_has_help_and_an_example() -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [Settings, MachineSettings, OpcUaSource, OpcUaNode, MqttSource, Mapping, MappedValue],
+    [Settings, MachineSettings, OpcUaSource, OpcUaNode, MqttSource, Mapping, MappedValue, SparkplugSource],
     ids=lambda model: model.__name__,
 )
 def test_every_setting_is_explained(model: Any) -> None:
@@ -230,6 +230,7 @@ def test_settings_in_the_text_are_taken(name: str, text: str, tmp_path: Path, mo
     monkeypatch.setenv("BRAIN_CONFIG", str(file))
     monkeypatch.setenv("DATABASE_PASSWORD", "p")
     monkeypatch.setenv("MQTT_PASSWORD", "p")
+    monkeypatch.setenv("TURBINE_PASSWORD", "p")
     settings = load_settings()
     given = tomllib.loads(text)
     assert given.keys() <= settings.model_fields_set

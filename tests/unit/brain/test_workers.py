@@ -5,7 +5,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brain.services.workers import Worker, mqtt_share, opcua_share
+from brain.services.workers import Worker, mqtt_share, whole_share
 from collectors import MqttSource, OpcUaSource, remembered_workers
 from collectors.memory import Memory
 
@@ -38,5 +38,5 @@ def test_sessions_of_workers_that_are_no_more_are_emptied_by_the_first(tmp_path:
 @given(st.integers(0, 12), st.integers(1, 5))
 def test_every_server_has_exactly_one_worker(servers: int, workers: int) -> None:
     sources = [OpcUaSource(name=f"s{number}", url="opc.tcp://127.0.0.1:4840") for number in range(servers)]
-    taken = [source.name for number in range(workers) for source in opcua_share(sources, Worker(number, workers))]
+    taken = [source.name for number in range(workers) for source in whole_share(sources, Worker(number, workers))]
     assert sorted(taken) == sorted(source.name for source in sources)
