@@ -8,6 +8,7 @@ from api.grafana.alerts import build_rules
 from api.grafana.dashboards import CONSOLE_URL, build_dashboards
 from api.grafana.data_source import COMPOSE, DataSource
 from api.grafana.files import export_files, provisioning_files, stale_files
+from api.grafana.marks import DATA_SOURCE
 from api.grafana.pushing import Change, Wanted, push
 from api.grafana.session import GrafanaError, Session, connect
 from api.grafana.texts import Language
@@ -15,6 +16,7 @@ from api.grafana.texts import Language
 __all__ = [
     "COMPOSE",
     "CONSOLE_URL",
+    "DATA_SOURCE",
     "Change",
     "DataSource",
     "GrafanaError",

@@ -39,7 +39,8 @@ def provisioning_files(
                     {
                         "orgId": 1,
                         "name": RULE_GROUP,
-                        "folder": say("folder", language),
+                        # Files name a folder by its title; one of its own cannot collide with that of the dashboards.
+                        "folder": say("alert_folder", language),
                         "interval": f"{INTERVAL_S}s",
                         "rules": rules,
                     }

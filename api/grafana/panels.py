@@ -136,9 +136,13 @@ def _style(panel: Any, spec: PanelSpec, language: Language) -> None:
             panel.draw_style(GraphDrawStyle.BARS).fill_opacity(80).line_width(0).legend(_legend())
             panel.stacking(StackingConfig().mode(StackingMode.NORMAL))
         case "ranked":
-            panel.orientation(VizOrientation.HORIZONTAL).x_field(spec.columns[0]).legend(_legend(shown=False))
+            panel.fill_opacity(80).orientation(VizOrientation.HORIZONTAL).x_field(spec.columns[0]).legend(
+                _legend(shown=False)
+            )
+        case "table":
+            panel.inspect(False)
         case "states":
-            panel.mappings([word_map("state", language)]).legend(_legend())
+            panel.line_width(0).fill_opacity(70).mappings([word_map("state", language)]).legend(_legend())
 
 
 def _legend(*, shown: bool = True) -> VizLegendOptions:

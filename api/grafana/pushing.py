@@ -51,8 +51,8 @@ def push(session: Session, wanted: Wanted, *, dry_run: bool = False) -> Iterator
     Yields each when it is done. Raises :class:`GrafanaError` at the first that cannot be; what was done stays, and the
     next push goes on from there.
     """
-    yield _folder(session, wanted, dry_run)
     yield _data_source(session, wanted, dry_run)
+    yield _folder(session, wanted, dry_run)
     yield from _dashboards(session, wanted, dry_run)
     yield from _rules(session, wanted, dry_run)
 
@@ -99,7 +99,7 @@ def _data_source(session: Session, wanted: Wanted, dry_run: bool) -> Change:
         )
     if isinstance(wanted.data_source, str):
         if found is None:
-            raise GrafanaError(f"{what} is not there: its uid is at the end of its page's address in Grafana")
+            raise GrafanaError(f"{what} is not there: say with --database how Grafana reaches the historian")
         return Change("data source", uid, "unchanged")
     body = wanted.data_source.body()
     if found is None:

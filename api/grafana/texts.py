@@ -10,6 +10,7 @@ Language = Literal["en", "zh"]
 TEXTS: dict[str, tuple[str, str]] = {
     # dashboards
     "folder": ("Industry Brain", "产业大脑"),
+    "alert_folder": ("Industry Brain alerts", "产业大脑报警"),
     "fleet": ("Fleet", "设备总览"),
     "fleet_about": ("Which machines need somebody, the riskiest first.", "哪些设备需要处理，风险高的在前。"),
     "machine": ("Machine", "设备"),

@@ -1,8 +1,10 @@
 """``brain grafana push`` against the stand-in: what is made, what is left alone, and what is said when it cannot be."""
 
 import copy
+import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -51,7 +53,7 @@ def actions(changes: list[Change]) -> set[str]:
 def test_an_empty_grafana_gets_everything_once(grafana: GrafanaStandIn) -> None:
     first = pushed(grafana)
     assert actions(first) == {"created"}
-    assert [change.kind for change in first] == ["folder", "data source", *["dashboard"] * 4, *["alert rule"] * 4]
+    assert [change.kind for change in first] == ["data source", "folder", *["dashboard"] * 4, *["alert rule"] * 4]
     assert grafana.folders["industry-brain"]["title"] == "Industry Brain"
     assert grafana.secrets["industry-brain"] == {"password": "secret"}
     assert {entry["meta"]["folderUid"] for entry in grafana.dashboards.values()} == {"industry-brain"}
@@ -177,7 +179,7 @@ def test_the_password_is_sent_when_it_is_new_and_when_asked_for(grafana: Grafana
 def test_a_grafana_below_a_path_is_found(grafana: GrafanaStandIn) -> None:
     with pytest.raises(GrafanaError, match=r"not Grafana's API.*--url"):
         pushed(grafana, url=f"{grafana.url}/grafana")
-    assert grafana.requests == [("GET", "/grafana/api/folders/industry-brain")]
+    assert grafana.requests == [("GET", "/grafana/api/datasources/uid/industry-brain")]
     assert actions(pushed(grafana, url=f"{grafana.url}/")) == {"created"}
     grafana.below = "/grafana"
     for url in ("/grafana", "/grafana/"):
@@ -225,10 +227,16 @@ def test_a_missing_permission_is_named(grafana: GrafanaStandIn, missing: str) ->
     assert "docs/grafana.md" in said
 
 
+def test_the_rights_on_the_page_are_those_that_are_needed() -> None:
+    """Those above, each of which is missed when it is not there; with all of them everything else here works."""
+    page = (Path(__file__).parents[2] / "docs" / "grafana.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `([\w.]+:\w+)` \|", page, re.MULTILINE)) == PERMISSIONS
+
+
 def test_names_that_others_have_are_said(grafana: GrafanaStandIn) -> None:
     grafana.folders["theirs"] = {"uid": "theirs", "title": "Industry Brain", "version": 1}
     assert "cannot save folder Industry Brain: something else has its name" in refused(grafana)
-    del grafana.folders["theirs"]
+    grafana.data_sources.clear()
     grafana.data_sources["theirs"] = {"uid": "theirs", "name": "Industry Brain", "type": "x"}
     assert "cannot save data source industry-brain: something else has its name" in refused(grafana)
 
@@ -262,7 +270,7 @@ def test_what_comes_from_files_is_left_to_them(grafana: GrafanaStandIn) -> None:
 
 
 def test_a_data_source_that_is_not_there_is_said(grafana: GrafanaStandIn) -> None:
-    assert "its uid is at the end" in refused(grafana, Wanted("en", "nowhere"))
+    assert "--database" in refused(grafana, Wanted("en", "nowhere"))
     assert "needs the password of grafana_reader" in refused(grafana, replace(WANTED, password=None))
 
 
@@ -299,7 +307,7 @@ def test_a_rule_that_vanishes_meanwhile_is_said(grafana: GrafanaStandIn) -> None
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 def test_looking_is_tried_again_with_longer_pauses(grafana: GrafanaStandIn, status: int) -> None:
-    grafana.failing = [Failing("GET", "/api/folders/", status, TRIES - 1)]
+    grafana.failing = [Failing("GET", "/api/datasources/", status, TRIES - 1)]
     pauses = Pauses()
     changes = list(push(Session(connect(grafana.url, TOKEN), pauses), WANTED))
     assert actions(changes) == {"created"}
@@ -307,7 +315,7 @@ def test_looking_is_tried_again_with_longer_pauses(grafana: GrafanaStandIn, stat
 
 
 def test_it_gives_up_in_the_end(grafana: GrafanaStandIn) -> None:
-    grafana.failing = [Failing("GET", "/api/folders/", 503, 100)]
+    grafana.failing = [Failing("GET", "/api/datasources/", 503, 100)]
     said = refused(grafana)
     assert "Grafana fails with 503 (out of order)" in said
     assert len(grafana.requests) == TRIES
