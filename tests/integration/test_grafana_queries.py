@@ -95,7 +95,7 @@ async def _settle(connection: Connection, key: str, word: str, value: float) -> 
     signals = [directory.signal_id(f"{word}-works", f"{word}-M1", signal) for signal in ("speed", "current_u")]
     keeper = LatestKeeper()
     await keeper.load(connection)
-    for age in (timedelta(days=20), timedelta(days=3), timedelta(minutes=19)):
+    for age in (timedelta(days=20), timedelta(days=3), timedelta(hours=5), timedelta(minutes=19)):
         times = np.repeat(to_microseconds(NOW - age) + np.arange(1200) * 1_000_000, 2)
         ids = np.tile(np.asarray(signals, np.int32), 1200)
         batch = Batch(times, ids, np.full(2400, value), np.zeros(2400, np.int16))
