@@ -82,7 +82,7 @@ def left_over(directory: Path, files: dict[str, str]) -> list[Path]:
 
 
 def _source(data_source: DataSource) -> dict[str, Any]:
-    return data_source.body() | {
+    return data_source.new_body() | {
         "isDefault": True,
         "editable": False,
         # Filled by Grafana from its environment.

@@ -58,11 +58,13 @@ def push(session: Session, wanted: Wanted, *, dry_run: bool = False) -> Iterator
 
 
 def covers(found: Any, wanted: Any) -> bool:
-    """Whether everything we say is there as we say it; what Grafana adds of its own does not count.
+    """Whether everything we say is there as we say it; what Grafana adds, or leaves out as empty, does not count.
 
     >>> covers({"a": 1, "id": 7, "list": [{"b": 2.0}]}, {"a": 1, "none": None, "list": [{"b": 2}]})
     True
     """
+    if found is None:
+        return wanted in (None, "", [], {}) or wanted is False
     if isinstance(wanted, dict):
         return isinstance(found, dict) and all(covers(found.get(key), value) for key, value in wanted.items())
     if isinstance(wanted, list):
@@ -101,14 +103,15 @@ def _data_source(session: Session, wanted: Wanted, dry_run: bool) -> Change:
         if found is None:
             raise GrafanaError(f"{what} is not there: say with --database how Grafana reaches the historian")
         return Change("data source", uid, "unchanged")
-    body = wanted.data_source.body()
     if found is None:
         if not wanted.password:
             raise GrafanaError(f"{what} is new and needs the password of {wanted.data_source.user}")
         if not dry_run:
-            session.once(what, lambda: api.create_datasource(body | {"secureJsonData": {"password": wanted.password}}))
+            new = wanted.data_source.new_body() | {"secureJsonData": {"password": wanted.password}}
+            session.once(what, lambda: api.create_datasource(new))
         return Change("data source", uid, "created")
-    # Which one is the default, and settings that are not ours, stay as somebody made them.
+    # Which one is the default, and settings that nobody gave us, stay as somebody made them.
+    body = wanted.data_source.body()
     del body["isDefault"]
     if covers(found, body) and not wanted.renew_password:
         return Change("data source", uid, "unchanged")

@@ -19,7 +19,9 @@ grafana_app = typer.Typer(no_args_is_help=True, help="Dashboards and alert rules
 LanguageOption = Annotated[str, typer.Option(help="of titles and texts: en or zh")]
 ConsoleUrl = Annotated[str, typer.Option(help="address of our console, for links")]
 DatabaseUser = Annotated[str, typer.Option(help="the account that deploy/timescaledb/grafana_role.sh makes")]
-SslMode = Annotated[str, typer.Option(help="disable, require, verify-ca or verify-full")]
+SslMode = Annotated[
+    str, typer.Option(help="disable, require, verify-ca or verify-full; else as it is there, or require")
+]
 _SSL_MODES = ("disable", "require", "verify-ca", "verify-full")
 
 
@@ -32,7 +34,7 @@ def export(
         str, typer.Option(help="host:port/database as Grafana reaches it; that of Docker Compose if not given")
     ] = "",
     database_user: DatabaseUser = "grafana_reader",
-    ssl_mode: SslMode = "require",
+    ssl_mode: SslMode = "",
     check: Annotated[bool, typer.Option("--check", help="write nothing; fail where a file is stale")] = False,
 ) -> None:
     """Write dashboards and provisioning files for a Grafana that is fed from a directory.
@@ -67,7 +69,7 @@ def push(
         str, typer.Option(help="host:port/database as Grafana reaches it; else from database_url, else as it is there")
     ] = "",
     database_user: DatabaseUser = "grafana_reader",
-    ssl_mode: SslMode = "require",
+    ssl_mode: SslMode = "",
     password_file: Annotated[
         Path | None,
         typer.Option(
@@ -138,7 +140,7 @@ def _reached(database: str, user: str, ssl_mode: str) -> "DataSource":
     """The data source of ``host:port/database``."""
     from api.grafana import DataSource
 
-    if ssl_mode not in _SSL_MODES:
+    if ssl_mode and ssl_mode not in _SSL_MODES:
         raise typer.BadParameter(f"must be one of {', '.join(_SSL_MODES)}", param_hint="--ssl-mode")
     address, slash, name = database.partition("/")
     host, colon, port = address.rpartition(":")

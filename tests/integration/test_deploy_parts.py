@@ -20,7 +20,15 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from api.grafana.dashboards import DASHBOARDS
-from historian import Database, ensure_tenant, grafana_queries, load_directory, prepare_ahead, register_machines
+from historian import (
+    Database,
+    ensure_tenant,
+    grafana_queries,
+    load_directory,
+    migrate,
+    prepare_ahead,
+    register_machines,
+)
 from plant import MachineSpec
 from tests.grafana_macros import View, expand
 from tests.plant_records import plant_with
@@ -223,6 +231,19 @@ async def test_grafana_s_account_may_ask_all_that_its_dashboards_ask(database: D
             await grafana.fetch(expand(sql, view))
         for view_of_all in ("machine_seen", "pipeline_health"):
             assert await grafana.fetch(f"select * from {view_of_all}")
+
+
+async def test_an_account_of_before_an_update_sees_what_came_with_it(database: Database, database_url: str) -> None:
+    async with database.connection() as connection:
+        await ensure_tenant(connection, "default", "Default")
+        ran = await asyncio.to_thread(grafana_role, database_url)
+        assert ran.returncode == 0, ran.stderr
+        await connection.execute("drop view machine_seen, pipeline_health")
+        await connection.execute("delete from schema_migration where name = '0013_pipeline_health'")
+    assert await migrate(database_url) == ["0013_pipeline_health"]
+    async with as_grafana(database_url) as grafana:
+        assert await grafana.fetch("select * from machine_seen") == []
+        assert len(await grafana.fetch("select * from pipeline_health")) == 1
 
 
 async def test_grafana_gets_no_account_where_tenants_share_the_database(database: Database, database_url: str) -> None:

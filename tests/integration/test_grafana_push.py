@@ -371,3 +371,18 @@ def test_differences_that_count() -> None:
     assert not covers({"a": [1, 2]}, {"a": [1]})
     assert not covers({"a": {}}, {"a": []})
     assert not covers({}, {"a": 0})
+    assert covers({}, {"a": "", "b": [], "c": False, "d": {}})
+    assert not covers({"c": True}, {"c": False})
+
+
+def test_an_encryption_that_somebody_chose_stays_unless_another_is_asked_for(grafana: GrafanaStandIn) -> None:
+    source = DataSource("db.example:5432", "brain", ssl_mode="verify-full")
+    pushed(grafana, replace(WANTED, data_source=source))
+    assert actions(pushed(grafana)) == {"unchanged"}
+    pushed(grafana, replace(WANTED, data_source=replace(source, ssl_mode="disable")))
+    assert grafana.data_sources["industry-brain"]["jsonData"]["sslmode"] == "disable"
+
+
+def test_a_new_data_source_is_encrypted(grafana: GrafanaStandIn) -> None:
+    pushed(grafana)
+    assert grafana.data_sources["industry-brain"]["jsonData"]["sslmode"] == "require"
