@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brain.commands import accounts, bench, certificates, health, onboard, records, services, whole
+from brain.commands import accounts, bench, certificates, grafana, health, onboard, records, services, whole
 from brain.failure import Failure
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ onboard.onboard_app.command()(certificates.certificate)
 app.add_typer(accounts.user_app, name="user")
 app.add_typer(accounts.token_app, name="token")
 app.add_typer(bench.bench_app, name="bench")
+app.add_typer(grafana.grafana_app, name="grafana")
 app.add_typer(onboard.onboard_app, name="onboard")
 
 

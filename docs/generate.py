@@ -23,6 +23,10 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from api import ApiSettings, create_app
+from api.grafana import texts
+from api.grafana.alerts import ALERTS
+from api.grafana.dashboards import DASHBOARDS
+from api.grafana.marks import PREFIX
 from brain.cli import app
 from brain.settings import MachineSettings, Settings
 from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
@@ -160,6 +164,41 @@ def routes() -> str:
     )
 
 
+# ------------------------------------------------------------------ Grafana
+
+
+def grafana() -> str:
+    """Dashboards with what they show, and alert rules."""
+    boards = (
+        (
+            f"**{texts.say(board.name, 'en')}**<br>{texts.say(board.name, 'zh')}",
+            f"`{PREFIX}{board.name}`",
+            "; ".join(dict.fromkeys(texts.say(panel.text, "en") for row in board.rows for panel in row.panels)),
+        )
+        for board in DASHBOARDS
+    )
+    rules = (
+        (
+            f"**{texts.say(alert.name, 'en')}**<br>{texts.say(alert.name, 'zh')}",
+            grafana_queries_about()[alert.query],
+            f"above {alert.above:g} for {alert.lasting}",
+            alert.severity,
+        )
+        for alert in ALERTS
+    )
+    return (
+        table(("dashboard", "uid", "what it shows"), boards)
+        + "\n"
+        + table(("alert rule", "what is counted", "fires", "severity"), rules)
+    )
+
+
+def grafana_queries_about() -> dict[str, str]:
+    """The comment of every alert rule's query."""
+    text = (DOCS.parent / "historian" / "grafana" / "alerts.sql").read_text(encoding="utf-8")
+    return dict(re.findall(r"^-- name: (.+)\n-- (.+?)(?: \(index .*)?$", text, re.MULTILINE))
+
+
 GENERATORS: dict[str, Callable[[], str]] = {
     "commands": commands,
     "settings": settings,
@@ -182,6 +221,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "standstills": knowledge.standstills,
     "kpi_example": knowledge.kpi_example,
     "routes": routes,
+    "grafana": grafana,
 }
 
 

@@ -42,6 +42,7 @@ from historian.fleet import (
     pipeline_counts,
     shelve_alarm,
 )
+from historian.grafana import grafana_queries
 from historian.kpi import KpiMachine, load_kpi_machines
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
 from historian.migrate import migrate, pending_migrations
@@ -143,6 +144,7 @@ __all__ = [
     "get_detail",
     "get_finding",
     "get_machine",
+    "grafana_queries",
     "has_work_orders",
     "list_alarms",
     "list_downtime",

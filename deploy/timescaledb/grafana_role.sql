@@ -24,7 +24,8 @@ on conflict (role_name) do update set tenant_id = excluded.tenant_id;
 
 grant usage on schema public to grafana_reader;
 grant select on tenant, site, machine, signal, signal_latest, machine_condition, machine_state, alarm, finding,
-    planned_stop, downtime_event, work_order, quarantine, tenant_reading, tenant_reading_1min, tenant_reading_1h
+    planned_stop, downtime_event, work_order, quarantine, tenant_reading, tenant_reading_1min, tenant_reading_1h,
+    machine_seen, pipeline_health
     to grafana_reader;
 -- TimescaleDB looks chunks up in the name of who asks; the right to read them stays with the owner.
 select 'grant usage on schema _timescaledb_internal to grafana_reader'

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -18,8 +19,19 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from historian import Database, ensure_tenant, load_directory, prepare_ahead, register_machines
+from api.grafana.dashboards import DASHBOARDS
+from historian import (
+    Database,
+    ensure_tenant,
+    grafana_queries,
+    load_directory,
+    migrate,
+    prepare_ahead,
+    register_machines,
+)
 from plant import MachineSpec
+from tests.grafana_macros import View, expand
+from tests.plant_records import plant_with
 
 pytestmark = pytest.mark.integration
 
@@ -203,6 +215,35 @@ async def test_grafana_reads_the_plant_and_can_do_nothing_else(database: Databas
         await grafana.execute("set default_transaction_read_only = off")
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await grafana.execute("delete from alarm")
+
+
+async def test_grafana_s_account_may_ask_all_that_its_dashboards_ask(database: Database, database_url: str) -> None:
+    await plant_with(database, 3)
+    ran = await asyncio.to_thread(grafana_role, database_url)
+    assert ran.returncode == 0, ran.stderr
+    now = datetime.now(UTC)
+    values = {"site": ["site-a"], "machine": ["1"], "signal": ["speed"], "statistic": "maximum"}
+    view = View(now - timedelta(hours=1), now, "1m", values)
+    queries = [panel.sql for board in DASHBOARDS for row in board.rows for panel in row.panels]
+    queries += [sql for name, sql in grafana_queries().items() if name.startswith(("variables.", "alerts."))]
+    async with as_grafana(database_url) as grafana:
+        for sql in queries:
+            await grafana.fetch(expand(sql, view))
+        for view_of_all in ("machine_seen", "pipeline_health"):
+            assert await grafana.fetch(f"select * from {view_of_all}")
+
+
+async def test_an_account_of_before_an_update_sees_what_came_with_it(database: Database, database_url: str) -> None:
+    async with database.connection() as connection:
+        await ensure_tenant(connection, "default", "Default")
+        ran = await asyncio.to_thread(grafana_role, database_url)
+        assert ran.returncode == 0, ran.stderr
+        await connection.execute("drop view machine_seen, pipeline_health")
+        await connection.execute("delete from schema_migration where name = '0013_pipeline_health'")
+    assert await migrate(database_url) == ["0013_pipeline_health"]
+    async with as_grafana(database_url) as grafana:
+        assert await grafana.fetch("select * from machine_seen") == []
+        assert len(await grafana.fetch("select * from pipeline_health")) == 1
 
 
 async def test_grafana_gets_no_account_where_tenants_share_the_database(database: Database, database_url: str) -> None:

@@ -152,7 +152,7 @@ async def sql_role(database: Database, tenant: int) -> AsyncIterator[Connection]
         await connection.execute(
             f"grant select on tenant, site, machine, signal, signal_latest, machine_condition, machine_state, alarm, "
             f"finding, planned_stop, downtime_event, work_order, quarantine, tenant_reading, tenant_reading_1min, "
-            f"tenant_reading_1h to {role}"
+            f"tenant_reading_1h, machine_seen, pipeline_health to {role}"
         )
         if database.edition.has_hypertables:
             await connection.execute(f"grant usage on schema _timescaledb_internal to {role}")
