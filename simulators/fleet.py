@@ -178,11 +178,16 @@ def labelled_plan(
         signal = str(random.choice(effect.signals)) if effect.signals else ""
         strength = float(random.uniform(0.85, 1.15))
         faults.append(InjectedFault(SITE, specs[fitting[0]].machine, mode, onset, signal, strength, length_h))
+    short = {fault.machine: fault for fault in faults if fault.grows_h is not None and fault.grows_h < 24}
     outages = []
     for spec in specs:
         for _ in range(int(random.poisson(days / 20))):
             begins = start + timedelta(days=float(random.uniform(0, days)))
-            outages.append(Outage(spec.machine, begins, begins + timedelta(minutes=float(random.uniform(15, 140)))))
+            ends = begins + timedelta(minutes=float(random.uniform(15, 140)))
+            fault = short.get(spec.machine)
+            # What lasts an hour happens to a machine that runs.
+            if fault is None or ends < fault.onset or begins > fault.onset + timedelta(days=1):
+                outages.append(Outage(spec.machine, begins, ends))
     return PlantPlan(seed, start, timedelta(0), specs, tuple(faults), tuple(outages))
 
 
