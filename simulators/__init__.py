@@ -4,7 +4,7 @@ Takes in a seed and a time; hands out readings as a plant would send them, and, 
 product only, what was broken. Nothing else in the product imports from here but the wiring.
 """
 
-from simulators.fleet import InjectedFault, PlantPlan, simulate_plan
+from simulators.fleet import InjectedFault, PlantPlan, labelled_plan, simulate_plan
 from simulators.history import simulate_history
 from simulators.live import LiveCounts, run_live
 from simulators.simulation import PlantSimulation, Samples
@@ -15,6 +15,7 @@ __all__ = [
     "PlantPlan",
     "PlantSimulation",
     "Samples",
+    "labelled_plan",
     "run_live",
     "simulate_history",
     "simulate_plan",

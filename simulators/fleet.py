@@ -1,6 +1,7 @@
 """A plant to simulate: its machines with their nameplates, and what will break when."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,7 +37,10 @@ _SIZES = (
 
 @dataclass(frozen=True, slots=True)
 class InjectedFault:
-    """Something that breaks: at ``onset`` or, when gradual, from then on until fully grown."""
+    """Something that breaks: at ``onset`` or, when gradual, from then on until fully grown.
+
+    grows_h: how long a gradual fault takes; None for that of the failure mode
+    """
 
     site: str
     machine: str
@@ -44,6 +48,7 @@ class InjectedFault:
     onset: datetime
     signal: str = ""
     strength: float = 1.0
+    grows_h: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +148,47 @@ def simulate_plan(machines: int, seed: int, now: datetime, history: timedelta) -
         length = timedelta(minutes=float(random.uniform(15, 140)))
         outages.append(Outage(specs[index].machine, start, start + length))
     return PlantPlan(seed, now, history, specs, tuple(faults), tuple(outages))
+
+
+def labelled_plan(
+    machines: int, seed: int, start: datetime, days: float, failure_h: Mapping[str, float], share: float = 0.5
+) -> PlantPlan:
+    """A plant over weeks from ``start`` on: a share of its machines get one fault each, all modes equally often.
+
+    failure_h: failure mode -> typical time from its first sign to functional failure [h]. Gradual modes grow over
+    that time; sudden ones are whole at once, and end in failure that much later. Faults begin after the fifth day and
+    early enough to fail before the end. Every machine also stops for a while about every twenty days.
+    """
+    random = np.random.default_rng([seed, 6])
+    specs = tuple(_spec(index, machines, np.random.default_rng([seed, 1, index])) for index in range(machines))
+    horizon_h = (days - 5) * 24
+    modes = [mode for mode in EFFECTS if mode in failure_h and failure_h[mode] * 0.7 < horizon_h]
+    loaded = [index for index, spec in enumerate(specs) if spec.nameplate["duty"] == "continuous"]
+    free = [*random.permutation(machines)]
+    faults = []
+    for number in range(round(machines * share)):
+        mode = modes[number % len(modes)]
+        effect = EFFECTS[mode]
+        fitting = [index for index in free if not effect.needs_load or index in loaded]
+        if not fitting:
+            continue
+        free.remove(fitting[0])
+        length_h = min(failure_h[mode] * float(random.uniform(0.7, 1.3)), horizon_h)
+        onset = start + timedelta(days=5, hours=float(random.uniform(0, horizon_h - length_h)))
+        signal = str(random.choice(effect.signals)) if effect.signals else ""
+        strength = float(random.uniform(0.85, 1.15))
+        faults.append(InjectedFault(SITE, specs[fitting[0]].machine, mode, onset, signal, strength, length_h))
+    short = {fault.machine: fault for fault in faults if fault.grows_h is not None and fault.grows_h < 24}
+    outages = []
+    for spec in specs:
+        for _ in range(int(random.poisson(days / 20))):
+            begins = start + timedelta(days=float(random.uniform(0, days)))
+            ends = begins + timedelta(minutes=float(random.uniform(15, 140)))
+            fault = short.get(spec.machine)
+            # What lasts an hour happens to a machine that runs.
+            if fault is None or ends < fault.onset or begins > fault.onset + timedelta(days=1):
+                outages.append(Outage(spec.machine, begins, ends))
+    return PlantPlan(seed, start, timedelta(0), specs, tuple(faults), tuple(outages))
 
 
 def _spec(index: int, machines: int, random: np.random.Generator) -> MachineSpec:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from plant import MICROSECONDS, Quality, template_library, to_microseconds
 from simulators.faults import EFFECTS
-from simulators.fleet import PlantPlan
+from simulators.fleet import InjectedFault, PlantPlan
 from simulators.motor import Array, Motors, Thermal, duty_load, electrical
 
 # Standard deviation of each sensor's noise: relative to the value, and absolute.
@@ -128,18 +128,19 @@ class PlantSimulation:
         changes: dict[str, Array] = {}
         for machine, fault in self._faults:
             effect = EFFECTS[fault.failure_mode]
-            grown = self._grown(times, fault.failure_mode, to_microseconds(fault.onset)) * fault.strength
+            grown = self._grown(times, fault) * fault.strength
             for parameter, amount in effect.change.items():
                 target = changes.setdefault(parameter, np.zeros((len(times), len(self.plan.specs))))
                 target[:, machine] += amount * grown
         return changes
 
     @staticmethod
-    def _grown(times: NDArray[np.int64], mode: str, onset: int) -> Array:
-        effect = EFFECTS[mode]
+    def _grown(times: NDArray[np.int64], fault: InjectedFault) -> Array:
+        effect, onset = EFFECTS[fault.failure_mode], to_microseconds(fault.onset)
         if effect.growth == "sudden":
             return (times >= onset).astype(np.float64)
-        grown: Array = np.clip((times - onset) / (effect.grows_h * _HOUR_US), 0, 1)
+        length_us = (effect.grows_h if fault.grows_h is None else fault.grows_h) * _HOUR_US
+        grown: Array = np.clip((times - onset) / length_us, 0, 1)
         return grown
 
     def _measure(self, times: NDArray[np.int64], lengths: Array) -> Samples:
@@ -275,7 +276,7 @@ class PlantSimulation:
                 self._frozen.setdefault(name, float(column[broken][0]))
                 column[broken] = self._frozen[name]
             elif kind == "drift":
-                drift = 22.0 * fault.strength * self._grown(times, fault.failure_mode, onset)
+                drift = 22.0 * fault.strength * self._grown(times, fault)
                 column += np.round(drift, 1)
             elif kind == "spikes":
                 spiking = broken & (noise[:, 0, machine] > 1.6)

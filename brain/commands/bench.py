@@ -150,3 +150,36 @@ def _show(console: Console, result: dict[str, Any]) -> None:
             f"OPC UA: {opcua['changes_per_s']:,} changes/s offered by {opcua['servers']} servers, "
             f"{opcua['committed_per_s']:,} committed/s, lost {opcua['lost']}"
         )
+
+
+@bench_app.command("fleet")
+def fleet(
+    machines: Annotated[int, typer.Option(min=4, help="simulated motors, half of which get a fault")] = 200,
+    days: Annotated[float, typer.Option(min=8, help="how long they are watched")] = 60.0,
+    seed: Annotated[int, typer.Option(help="which plant")] = 1,
+    every: Annotated[
+        int, typer.Option(min=5, help="minutes between two looks; the running product looks every second")
+    ] = 60,
+    as_json: Json = False,
+) -> None:
+    """Faults found and named in a simulated, labelled plant. Example: `brain bench fleet --machines 40 --days 20`"""
+    from brain.bench.fleet import bench_fleet
+
+    console = Console(soft_wrap=True)
+    result = bench_fleet(machines, days, seed, every, console.print)
+    table = Table("failure mode", "faults", "found", "rank 1", "rank 3", "lead share", "lead h (p10)", "named instead")
+    for mode, row in {**result["modes"], "all": result | {"named_first": []}}.items():
+        table.add_row(
+            mode,
+            str(row["faults"]),
+            *(f"{row[key]:.0%}" for key in ("found_share", "rank1_share", "rank3_share", "lead_share_median")),
+            f"{row['lead_h_median']} ({row['lead_h_p10']})",
+            ", ".join(row["named_first"]),
+        )
+    console.print(table)
+    console.print(
+        f"{result['false_findings']} false findings in {result['machine_months']} machine-months without a fault: "
+        f"{result['false_per_machine_month']} a machine-month {result['false_by_mode']}"
+    )
+    if as_json:
+        print_json(result)
