@@ -5,12 +5,14 @@ column-wise batches, waits until they are durable, and only then acknowledges to
 Knows the plant's vocabulary and nothing else of the product.
 """
 
+from collectors.edge import EDGE_TOPICS, edge_topic
+from collectors.edge_batch import EdgeBatch, EdgeBatchError, decode_edge_batch, encode_edge_batch
 from collectors.exception_report import ReportByException
 from collectors.listening import listen
 from collectors.mapping import MappedValue, Mapping, mapped_filters
 from collectors.memory import remembered_workers
 from collectors.mqtt import MqttCollector
-from collectors.mqtt_connection import Tls
+from collectors.mqtt_connection import Connection, Refused, SessionOptions, Tls, connect, url_without_password
 from collectors.opcua import OpcUaCollector
 from collectors.opcua_certificates import Certificate, CertificateStore
 from collectors.opcua_client import offered
@@ -22,9 +24,13 @@ from collectors.status import CollectorStatus, OfflineDevice
 from collectors.try_out import Trial, TriedReading, try_mapping
 
 __all__ = [
+    "EDGE_TOPICS",
     "Certificate",
     "CertificateStore",
     "CollectorStatus",
+    "Connection",
+    "EdgeBatch",
+    "EdgeBatchError",
     "MappedValue",
     "Mapping",
     "MqttCollector",
@@ -36,13 +42,19 @@ __all__ = [
     "OpcUaSource",
     "Recording",
     "RecordingError",
+    "Refused",
     "ReplayCounts",
     "ReportByException",
+    "SessionOptions",
     "SpotReading",
     "SpotReport",
     "Tls",
     "Trial",
     "TriedReading",
+    "connect",
+    "decode_edge_batch",
+    "edge_topic",
+    "encode_edge_batch",
     "is_mqtt_url",
     "listen",
     "mapped_filters",
@@ -52,4 +64,5 @@ __all__ = [
     "remembered_workers",
     "replay_csv",
     "try_mapping",
+    "url_without_password",
 ]
