@@ -13,6 +13,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from brain.edge.settings import EdgeSettings
 from brain.failure import Failure
 from collectors import MqttSource, OpcUaSource
 from plant import MachineSpec, template_library
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     opcua: list[OpcUaSource] = Field(default_factory=list, description="OPC UA servers to collect from")
     mqtt: list[MqttSource] = Field(default_factory=list, description="brokers to collect from")
     machines: list[MachineSettings] = Field(default_factory=list, description="machines to register")
+    edge: EdgeSettings = Field(default_factory=EdgeSettings, description="`brain edge`: how a gateway forwards")
 
     @classmethod
     def settings_customise_sources(
@@ -118,6 +120,11 @@ class Settings(BaseSettings):
     def spool_dir(self) -> Path:
         """Where spool lanes live."""
         return self.data_dir / "spool"
+
+    @property
+    def edge_dir(self) -> Path:
+        """Where a gateway keeps its credential and how far it has forwarded."""
+        return self.data_dir / "edge"
 
     @property
     def pki_dir(self) -> Path:

@@ -10,7 +10,7 @@ from collectors.edge_batch import EdgeBatch, EdgeBatchError, decode_edge_batch, 
 from collectors.exception_report import ReportByException
 from collectors.listening import listen
 from collectors.mapping import MappedValue, Mapping, mapped_filters
-from collectors.memory import remembered_workers
+from collectors.memory import Memory, remembered_workers
 from collectors.mqtt import MqttCollector
 from collectors.mqtt_connection import Connection, Refused, SessionOptions, Tls, connect, url_without_password
 from collectors.opcua import OpcUaCollector
@@ -33,6 +33,7 @@ __all__ = [
     "EdgeBatchError",
     "MappedValue",
     "Mapping",
+    "Memory",
     "MqttCollector",
     "MqttSource",
     "OfflineDevice",

@@ -185,7 +185,7 @@ def _body_of(payload: bytes) -> _Body:
         body = _decoder.decode(content)
     except (zlib.error, msgspec.DecodeError, RecursionError) as problem:
         raise EdgeBatchError(f"its body cannot be read: {problem}") from problem
-    _check(abs(body.time_base) < 2**63 and 0 < body.time_unit < 2**63, "times out of range")
+    _check(-(2**63) <= body.time_base < 2**63 and 0 < body.time_unit < 2**63, "times out of range")
     return body
 
 

@@ -31,7 +31,7 @@ NOW = 1_763_700_000_000_000
 
 MOMENTS = st.one_of(
     st.integers(NOW - 10**12, NOW),
-    st.integers(0, 600).map(lambda s: NOW + s * 1_000_000),
+    st.integers(0, 600).map(lambda second: NOW + second * 1_000_000),
     st.integers(-(2**63), 2**63 - 1),
 )
 VALUES = st.one_of(
