@@ -91,7 +91,7 @@ class Forwarder:
         self._acknowledged: deque[tuple[float, Place]] = deque()
         self._reached = self._safe
         self._reader = LaneReader(directory, self._safe)
-        self._saved_at = 0.0
+        self._saved, self._saved_at = self._safe, 0.0
         self._saving = threading.Lock()
         self._connected = False
         self._connections = self._forwarded = self._sent = self._sent_bytes = 0
@@ -138,6 +138,7 @@ class Forwarder:
             if making_room is not None:
                 making_room.cancel()
                 await asyncio.gather(making_room, return_exceptions=True)
+            self._advance()
             with suppress(OSError):
                 self._save()
 
@@ -207,20 +208,22 @@ class Forwarder:
             self._acknowledged.append((time.monotonic(), portion.ended))
 
     async def _settle(self) -> None:
+        self._advance()
+        if self._safe != self._saved and time.monotonic() - self._saved_at > _SAVE_S:
+            await asyncio.to_thread(self._save)
+
+    def _advance(self) -> None:
         """What was acknowledged long enough ago need never be sent again."""
         settled = time.monotonic() - self._settings.settle_s
-        before = self._safe
         while self._acknowledged and self._acknowledged[0][0] <= settled:
             self._safe = max(self._safe, self._acknowledged.popleft()[1])
-        if self._safe != before and time.monotonic() - self._saved_at > _SAVE_S:
-            await asyncio.to_thread(self._save)
 
     def _save(self) -> None:
         """The place first, then what lies before it may go."""
         with self._saving:
             safe = self._safe
             self._memory.save({"segment": safe.segment, "byte_offset": safe.byte_offset, "dropped": self._dropped})
-            self._saved_at = time.monotonic()
+            self._saved, self._saved_at = safe, time.monotonic()
             self._reader.drop_finished(safe)
 
     async def _make_room(self) -> None:

@@ -13,7 +13,8 @@ compiled = {
     for name, module in sys.modules.items()
     if "site-packages" in (file := getattr(module, "__file__", None) or "") and file.endswith(".so")
 }
-print(json.dumps({"modules": sorted(sys.modules), "compiled": sorted(compiled), "resident_kb": int(status["VmRSS"].split()[0])}))
+resident_kb = int(status["VmRSS"].split()[0])
+print(json.dumps({"modules": sorted(sys.modules), "compiled": sorted(compiled), "resident_kb": resident_kb}))
 """
 TOO_HEAVY = {
     *("sklearn", "scipy", "nicegui", "fastapi", "starlette", "uvicorn", "pyarrow", "asyncpg", "pandas"),
