@@ -15,6 +15,7 @@ from pydantic_settings import (
 
 from brain.edge.settings import EdgeSettings
 from brain.failure import Failure
+from brain.gateways import GatewaySettings
 from collectors import MqttSource, OpcUaSource
 from plant import MachineSpec, template_library
 
@@ -99,6 +100,9 @@ class Settings(BaseSettings):
     mqtt: list[MqttSource] = Field(default_factory=list, description="brokers to collect from")
     machines: list[MachineSettings] = Field(default_factory=list, description="machines to register")
     edge: EdgeSettings = Field(default_factory=EdgeSettings, description="`brain edge`: how a gateway forwards")
+    gateways: GatewaySettings = Field(
+        default_factory=GatewaySettings, description="in the cloud: how gateways are let in"
+    )
 
     @classmethod
     def settings_customise_sources(

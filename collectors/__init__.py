@@ -16,6 +16,7 @@ from collectors.mqtt_connection import Connection, Refused, SessionOptions, Tls,
 from collectors.opcua import OpcUaCollector
 from collectors.opcua_certificates import Certificate, CertificateStore
 from collectors.opcua_client import offered
+from collectors.opcua_probe import OpcUaProbe, probe_opcua
 from collectors.opcua_spot import SpotReading, SpotReport, read_spot
 from collectors.recording import Recording, RecordingError, read_recording
 from collectors.replay import ReplayCounts, replay_csv
@@ -39,6 +40,7 @@ __all__ = [
     "OfflineDevice",
     "OpcUaCollector",
     "OpcUaNode",
+    "OpcUaProbe",
     "OpcUaSampling",
     "OpcUaSource",
     "Recording",
@@ -60,6 +62,7 @@ __all__ = [
     "listen",
     "mapped_filters",
     "offered",
+    "probe_opcua",
     "read_recording",
     "read_spot",
     "remembered_workers",

@@ -24,8 +24,10 @@ from pydantic_core import PydanticUndefined
 
 from api import ApiSettings, create_app
 from brain.cli import app
+from brain.edge import EdgeSettings
+from brain.gateways import GatewaySettings
 from brain.settings import MachineSettings, Settings
-from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSampling, OpcUaSource
+from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource
 
 DOCS = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -41,6 +43,8 @@ def command_tree() -> dict[str, Any]:
         if not hasattr(command, "commands"):
             yield " ".join(words), command
             return
+        if command.invoke_without_command:
+            yield " ".join(words), command
         for name, child in command.commands.items():
             yield from walk((*words, name), child)
 
@@ -169,6 +173,8 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "mqtt_mappings": _fields_of(Mapping),
     "mqtt_values": _fields_of(MappedValue),
     "machines": _fields_of(MachineSettings),
+    "edge": _fields_of(EdgeSettings),
+    "gateways": _fields_of(GatewaySettings),
     "failure_modes": knowledge.failure_modes,
     "limits": knowledge.limits,
     "signals": knowledge.signals,

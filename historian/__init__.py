@@ -80,7 +80,7 @@ from historian.partitions import (
 )
 from historian.plant_watch import PlantWatch
 from historian.plants import Machine, ensure_tenant, load_directory, load_machines, register_machines
-from historian.positions import Position, load_positions, locked_position, move_position, quarantine
+from historian.positions import Position, load_positions, locked_position, move_position, quarantine, read_clock
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
 from historian.sizes import compress_now, reading_bytes
@@ -195,6 +195,7 @@ __all__ = [
     "prepare_ahead",
     "quarantine",
     "raise_alarm",
+    "read_clock",
     "read_latest",
     "read_overview",
     "read_readings",

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 from historian.database import Connection
 
+# Held to the end of a transaction by whoever changes gateways: the broker is told of all of them, one after the other.
+LOCK = "select pg_advisory_xact_lock(hashtext('edge_gateway'))"
 SITE = "select id from site where tenant_id = $1 and key = $2"
 ISSUE = """
 insert into edge_token (selector, digest, tenant_id, site_id, label, expires_at) values ($1, $2, $3, $4, $5, $6)
@@ -83,6 +85,7 @@ async def enrol_gateway(connection: Connection, token: str, name: str = "") -> E
     """Use a token up for a new gateway. Raises :class:`EnrolmentRefused`."""
     selector, _, secret = token.partition(".")
     async with connection.transaction():
+        await connection.execute(LOCK)
         row = await connection.fetchrow(BY_SELECTOR, selector)
         # Compared in any case, and in constant time: the time of an answer tells nothing.
         right = hmac.compare_digest(row["digest"] if row else _NOTHING, _digest(secret))
@@ -97,7 +100,9 @@ async def add_gateway(connection: Connection, tenant_id: int, site: str, name: s
     site_id = await connection.fetchval(SITE, tenant_id, site)
     if site_id is None:
         raise KeyError(site)
-    return await _add(connection, tenant_id, site_id, site, name)
+    async with connection.transaction():
+        await connection.execute(LOCK)
+        return await _add(connection, tenant_id, site_id, site, name)
 
 
 async def _add(connection: Connection, tenant_id: int, site_id: int, site: str, name: str) -> Enrolled:
@@ -113,11 +118,17 @@ async def list_gateways(connection: Connection, tenant_id: int) -> list[Gateway]
 
 async def revoke_gateway(connection: Connection, tenant_id: int, key: str) -> bool:
     """Shut a gateway out; False where there is none that is not revoked yet. The broker must be told, too."""
-    return await connection.fetchval(REVOKE, tenant_id, key) is not None
+    async with connection.transaction():
+        await connection.execute(LOCK)
+        return await connection.fetchval(REVOKE, tenant_id, key) is not None
 
 
 async def broker_accounts(connection: Connection) -> Sequence[tuple[str, str]]:
-    """(user, hash) of every gateway that may log in to the broker, of all tenants."""
+    """(user, hash) of every gateway that may log in to the broker, of all tenants.
+
+    In a transaction, at whose end others may tell the broker.
+    """
+    await connection.execute(LOCK)
     return [(row["key"], row["broker_hash"]) for row in await connection.fetch(AT_BROKER)]
 
 

@@ -24,7 +24,11 @@ _AUTHORITY = "ca.pem"
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """What an enrolment gave; ``ca`` are certificates to trust in PEM, empty for those of the system."""
+    """What an enrolment gave.
+
+    ca: certificates to trust in PEM, empty for those of the system
+    cloud_url: where it was enrolled, for `brain doctor`
+    """
 
     gateway: str
     site: str
@@ -32,13 +36,22 @@ class Credential(msgspec.Struct, frozen=True):
     user: str
     password: str
     ca: str = ""
+    cloud_url: str = ""
 
     def store(self, folder: Path) -> None:
         """Keep it for its owner's eyes alone; raises ``OSError``."""
         folder.mkdir(parents=True, exist_ok=True)
-        _write_private(folder / _AUTHORITY, self.ca.encode())
-        # Last: whoever finds it finds everything.
-        _write_private(folder / _CREDENTIAL, msgspec.json.encode(self))
+        self.write(folder / _CREDENTIAL)
+
+    def write(self, path: Path) -> None:
+        """Write it to a file that only its owner may read; raises ``OSError``."""
+        scratch = path.with_suffix(".tmp")
+        scratch.unlink(missing_ok=True)
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(self))
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
 
     @classmethod
     def of(cls, folder: Path) -> "Credential | None":
@@ -109,16 +122,10 @@ def link_of(settings: EdgeSettings, folder: Path) -> Link:
     parts = urlsplit(credential.broker_url)
     address = parts.netloc.rpartition("@")[2]
     login = f"{quote(credential.user, safe='')}:{quote(credential.password, safe='')}"
-    tls = Tls(folder / _AUTHORITY) if credential.ca else Tls()
+    authorities = None
+    if credential.ca:
+        authorities = folder / _AUTHORITY
+        if not authorities.is_file() or authorities.read_text(encoding="ascii") != credential.ca:
+            authorities.write_text(credential.ca, encoding="ascii")
+    tls = Tls(authorities)
     return Link(f"{parts.scheme}://{login}@{address}", credential.gateway, credential.site, tls)
-
-
-def _write_private(path: Path, content: bytes) -> None:
-    scratch = path.with_suffix(".tmp")
-    scratch.unlink(missing_ok=True)
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
