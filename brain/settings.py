@@ -16,7 +16,7 @@ from pydantic_settings import (
 from brain.edge.settings import EdgeSettings
 from brain.failure import Failure
 from brain.gateways import GatewaySettings
-from collectors import MqttSource, OpcUaSource
+from collectors import MqttSource, OpcUaSource, Targets, set_targets
 from plant import MachineSpec, template_library
 
 
@@ -99,6 +99,13 @@ class Settings(BaseSettings):
     opcua: list[OpcUaSource] = Field(default_factory=list, description="OPC UA servers to collect from")
     mqtt: list[MqttSource] = Field(default_factory=list, description="brokers to collect from")
     machines: list[MachineSettings] = Field(default_factory=list, description="machines to register")
+    cloud: bool = Field(
+        False,
+        description="people who are not trusted enter addresses of sources: only public ones are reached",
+    )
+    allowed_targets: tuple[str, ...] = Field(
+        (), description="in a cloud: networks, addresses and names (*.plant.example) that are reached all the same"
+    )
     edge: EdgeSettings = Field(default_factory=EdgeSettings, description="`brain edge`: how a gateway forwards")
     gateways: GatewaySettings = Field(
         default_factory=GatewaySettings, description="in the cloud: how gateways are let in"
@@ -149,7 +156,10 @@ def settings_file() -> Path | None:
 
 
 def load_settings(**given: Any) -> Settings:
-    """Settings with the command line's values on top; raises :class:`Failure` naming each wrong key."""
+    """Settings with the command line's values on top; raises :class:`Failure` naming each wrong key.
+
+    From then on this process connects only to what they allow.
+    """
     try:
         settings = Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as problem:
@@ -158,4 +168,5 @@ def load_settings(**given: Any) -> Settings:
         raise Failure(f"settings in {where} are not right: " + "; ".join(lines)) from problem
     except ValueError as problem:
         raise Failure(f"settings file {settings_file()} cannot be read: {problem}") from problem
+    set_targets(Targets(settings.cloud, settings.allowed_targets))
     return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})

@@ -22,6 +22,7 @@ from collectors.recording import Recording, RecordingError, read_recording
 from collectors.replay import ReplayCounts, replay_csv
 from collectors.sources import MqttSource, OpcUaNode, OpcUaSampling, OpcUaSource, is_mqtt_url
 from collectors.status import CollectorStatus, OfflineDevice
+from collectors.targets import TargetRefused, Targets, set_targets, targets
 from collectors.try_out import Trial, TriedReading, try_mapping
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "SessionOptions",
     "SpotReading",
     "SpotReport",
+    "TargetRefused",
+    "Targets",
     "Tls",
     "Trial",
     "TriedReading",
@@ -67,6 +70,8 @@ __all__ = [
     "read_spot",
     "remembered_workers",
     "replay_csv",
+    "set_targets",
+    "targets",
     "try_mapping",
     "url_without_password",
 ]

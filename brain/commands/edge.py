@@ -118,7 +118,7 @@ def add(
     name: Annotated[str, typer.Option(help="what people call it")] = "",
     data_dir: DataDir = None,
 ) -> None:
-    """In the cloud: for a gateway that cannot reach the API. Example: `brain edge add --site shangyu --file gateway.json`
+    """In the cloud: for a gateway that cannot reach the API. Example: `brain edge add --site hall --file gateway.json`
 
     Carry the file to the gateway, as edge/credential.json in its data directory.
     """

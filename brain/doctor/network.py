@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import secrets
-import socket
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from collectors import (
     SessionOptions,
     connect,
     probe_opcua,
+    targets,
 )
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "opc.tcp": 4840, "http": 80, "https": 443}
@@ -32,37 +32,40 @@ async def way(what: str, url: str) -> AsyncIterator[Answer]:
     """Whether a name resolves and a port takes connections; over TLS, until when its certificate is valid."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
-    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(REACH_S):
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, TimeoutError) as problem:
+        addresses = await asyncio.to_thread(targets().addresses, host, port)
+    except OSError as problem:
         fix = "check the spelling and this host's name servers, or give the address itself"
         yield Answer(f"name: {what}", "problem", f"{host} does not resolve: {_words(problem)}", fix)
         return
-    addresses = sorted({str(entry[4][0]) for entry in found})
-    if addresses != [host]:
+    if list(addresses) != [host]:
         yield Answer(f"name: {what}", "ok", f"{host} is {', '.join(addresses)}")
-    try:
-        async with asyncio.timeout(REACH_S):
-            _, writer = await asyncio.open_connection(host, port)
-        writer.close()
-    except (OSError, TimeoutError) as problem:
+    address, problems = "", []
+    for address in addresses:
+        try:
+            async with asyncio.timeout(REACH_S):
+                _, writer = await asyncio.open_connection(address, port)
+        except (OSError, TimeoutError) as problem:
+            problems.append(_words(problem))
+        else:
+            writer.close()
+            break
+    else:
         fix = "check address, port, cable and firewall; is the device switched on?"
-        yield Answer(f"port: {what}", "problem", f"{host}:{port} cannot be reached: {_words(problem)}", fix)
+        yield Answer(f"port: {what}", "problem", f"{host}:{port} cannot be reached: {'; '.join(problems)}", fix)
         return
     yield Answer(f"port: {what}", "ok", f"{host}:{port} takes connections")
     if parts.scheme in ("mqtts", "https"):
-        yield await _certificate(what, host, port)
+        yield await _certificate(what, host, address, port)
 
 
-async def _certificate(what: str, host: str, port: int) -> Answer:
+async def _certificate(what: str, host: str, address: str, port: int) -> Answer:
     # Only looked at: whether it is trusted shows when we log in.
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
         async with asyncio.timeout(REACH_S):
-            _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+            _, writer = await asyncio.open_connection(address, port, ssl=context, server_hostname=host)
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         writer.transport.abort()
         certificate = Certificate.of(der or b"")

@@ -2,17 +2,16 @@
 
 import ipaddress
 import ssl
-import urllib.request
-from http.client import HTTPException
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from brain.edge.link import Credential
 from brain.failure import Failure
-from collectors import is_mqtt_url
+from collectors import is_mqtt_url, targets
 
 _PATIENCE_S = 20.0
 _MOST_BYTES = 1 << 20
@@ -32,24 +31,14 @@ def enrol(url: str, token: str, name: str, ca_file: Path | None, *, plain: bool)
             f"{url} is not encrypted, and a credential would pass in the clear: use https://, or --plain on a line "
             "that you trust"
         )
-    request = urllib.request.Request(  # noqa: S310
-        urljoin(url, "/api/v1/edge/enrolment"),
-        msgspec.json.encode({"token": token, "name": name}),
-        {"Content-Type": "application/json"},
-    )
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     try:
         context = ssl.create_default_context(cafile=ca_file) if parts.scheme == "https" else None
-        # Not by a proxy of the environment, and to no other place that an answer names.
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), _NoRedirect(), urllib.request.HTTPSHandler(context=context)
-        )
-        with opener.open(request, timeout=_PATIENCE_S) as answer:
-            content = answer.read(_MOST_BYTES)
-    except HTTPError as refused:
-        raise Failure(f"{url} does not enrol this gateway: {_detail(refused)}") from refused
-    except (URLError, OSError, HTTPException) as problem:
-        reason = getattr(problem, "reason", problem)
-        raise Failure(f"{url} cannot be asked ({reason}): check address, network and --ca-file") from problem
+        status, reason, content = _post(parts.hostname, port, context, {"token": token, "name": name})
+    except (OSError, HTTPException) as problem:
+        raise Failure(f"{url} cannot be asked ({problem}): check address, network and --ca-file") from problem
+    if status != HTTPStatus.OK:
+        raise Failure(f"{url} does not enrol this gateway: {_detail(content) or f'{status} {reason}'}")
     try:
         found = msgspec.json.decode(content, type=Credential)
     except msgspec.DecodeError as problem:
@@ -66,14 +55,25 @@ def _is_this_host(name: str) -> bool:
         return name == "localhost"
 
 
-def _detail(refused: HTTPError) -> str:
-    """The sentence of a problem document, else the status."""
+def _post(host: str, port: int, context: ssl.SSLContext | None, body: object) -> tuple[int, str, bytes]:
+    """(status, reason, content); by no proxy, and to no other place that an answer names."""
+    connected = targets().connect(host, port, _PATIENCE_S)
     try:
-        return str(msgspec.json.decode(refused.read(_MOST_BYTES))["detail"])
-    except (msgspec.DecodeError, KeyError, TypeError, OSError, HTTPException):
-        return f"{refused.code} {refused.reason}"
+        connected = context.wrap_socket(connected, server_hostname=host) if context else connected
+        connection = HTTPConnection(host, port)
+        connection.sock = connected
+        connection.request(
+            "POST", "/api/v1/edge/enrolment", msgspec.json.encode(body), {"Content-Type": "application/json"}
+        )
+        answer = connection.getresponse()
+        return answer.status, answer.reason, answer.read(_MOST_BYTES)
+    finally:
+        connected.close()
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: object) -> None:
-        return None
+def _detail(content: bytes) -> str:
+    """The sentence of a problem document, where it is one."""
+    try:
+        return str(msgspec.json.decode(content)["detail"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return ""
