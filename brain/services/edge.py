@@ -13,7 +13,7 @@ from brain.services.lifetime import run_until_told, until_told_to_stop
 from brain.services.sources import collectors_of, now_us, report, require_sources
 from brain.services.workers import Worker
 from brain.settings import Settings
-from collectors import Memory, ReportByException
+from collectors import EDGE_TOPICS, Memory, ReportByException
 from ingest import CheckedSink, Spool, lane_directory
 
 LANE = "edge"
@@ -23,6 +23,7 @@ _NEWEST_S = 5.0
 async def edge(settings: Settings) -> None:
     """Collect from every source in the settings and forward until told to stop."""
     require_sources(settings)
+    settings = without_gateways(settings)
     run_directory = RunDirectory(settings.data_dir)
     run_directory.prepare()
     folder = settings.edge_dir
@@ -57,6 +58,15 @@ async def edge(settings: Settings) -> None:
             report(collectors, run_directory, LANE, lambda: {"link": asdict(forwarder.status())}),
             told=told,
         )
+
+
+def without_gateways(settings: Settings) -> Settings:
+    """A gateway collects from devices: batches of gateways, its own among them, are for the cloud."""
+    sources = [
+        source.model_copy(update={"topics": tuple(topic for topic in source.topics if topic != EDGE_TOPICS)})
+        for source in settings.mqtt
+    ]
+    return settings.model_copy(update={"mqtt": sources})
 
 
 def site_of(settings: Settings, link: Link) -> str:

@@ -4,13 +4,14 @@
 set -eu
 passwords=/mosquitto/data/passwords
 gateways=/mosquitto/gateways/passwords
+ours='^gw-[0-9a-f]\{12\}:'
 umask 077
 [ -f "$passwords" ] || : > "$passwords"
 mosquitto_passwd -b "$passwords" brain "$MQTT_PASSWORD"
 
 take_gateways() {  # whether anything has changed
   [ -f "$gateways" ] || return 1
-  { grep -v '^gw-' "$passwords"; grep '^gw-' "$gateways"; } > "$passwords.new" || true
+  { grep -v "$ours" "$passwords"; grep "$ours" "$gateways"; } > "$passwords.new" || true
   if cmp -s "$passwords.new" "$passwords"; then return 1; fi
   mv "$passwords.new" "$passwords"
 }

@@ -10,16 +10,19 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 import pytest_asyncio
 
+from api import ApiSettings, Enrolment, create_app
 from brain.doctor import examine
 from brain.edge import Credential, Link, link_of
 from brain.edge.settings import EdgeSettings
@@ -27,7 +30,7 @@ from brain.embedded_broker import free_port
 from brain.gateways import write_accounts
 from brain.settings import Settings
 from collectors import Connection, Refused, connect, edge_topic
-from historian import Database, ensure_tenant, load_directory, register_machines
+from historian import Database, ensure_tenant, issue_edge_token, load_directory, register_machines
 from plant import MachineSpec
 
 from .conftest import SITE, until
@@ -235,6 +238,41 @@ async def test_from_a_token_to_a_revoked_gateway(
         assert await gateway.send(edge_topic(SITE, other.gateway)) in (0, 16)
     again = cloud.brain("edge", "revoke", known.gateway)
     assert (again.returncode, "edge list" in again.stderr) == (1, True)
+
+
+async def test_where_the_broker_cannot_be_told_the_token_is_not_used_up(database: Database, database_url: str) -> None:
+    """Two at once: one gateway each, and the broker knows both in the end."""
+    async with database.connection() as connection:
+        tenant = await ensure_tenant(connection, "default", "default")
+        await register_machines(connection, tenant, [MachineSpec(SITE, "line-1", "M1", "M1", "motor")])
+        tokens = [await issue_edge_token(connection, tenant, SITE, timedelta(hours=1)) for _ in range(6)]
+    known: list[Sequence[tuple[str, str]]] = []
+    problems = [OSError("read-only file system")]
+
+    async def tell_broker(accounts: Sequence[tuple[str, str]]) -> None:
+        if problems:
+            raise problems.pop()
+        await asyncio.sleep(0.01)
+        known.append(accounts)
+
+    settings = ApiSettings(database_url, console=False, enrolment=Enrolment("mqtts://broker", "", tell_broker))
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+    ):
+
+        async def status(token: str) -> int:
+            return (await client.post("/api/v1/edge/enrolment", json={"token": token})).status_code
+
+        assert await status(tokens[0]) == 503
+        assert await asyncio.gather(*(status(token) for token in tokens)) == [200] * len(tokens)
+        assert sorted(await asyncio.gather(*(status(token) for token in tokens[:2]))) == [403, 403]
+        assert (await client.post("/api/v1/edge/enrolment", json={"token": "x", "more": 1})).status_code == 422
+    assert len(known[-1]) == len(tokens)
+    async with database.tenant(tenant) as bound:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await bound.fetch("select broker_hash from edge_gateway")
 
 
 async def test_wrong_tokens_are_refused_and_slowed_down(cloud: Cloud, database_url: str, tmp_path: Path) -> None:
