@@ -5,6 +5,6 @@ see, because every query runs in a database role that row-level security binds.
 """
 
 from api.app import create_app
-from api.settings import ApiSettings
+from api.settings import ApiSettings, Enrolment
 
-__all__ = ["ApiSettings", "create_app"]
+__all__ = ["ApiSettings", "Enrolment", "create_app"]

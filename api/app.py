@@ -10,6 +10,7 @@ from api import (
     alarms,
     catalogue,
     downtime,
+    edge,
     events,
     export,
     findings,
@@ -36,6 +37,7 @@ _ROOMS = (
     catalogue,
     events,
     export,
+    edge,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brain.commands import accounts, bench, certificates, grafana, health, onboard, records, services, whole
+from brain.commands import accounts, bench, certificates, edge, grafana, health, onboard, records, services, whole
 from brain.failure import Failure
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ onboard.onboard_app.command()(certificates.trust)
 onboard.onboard_app.command()(certificates.certificate)
 app.add_typer(accounts.user_app, name="user")
 app.add_typer(accounts.token_app, name="token")
+app.add_typer(edge.edge_app, name="edge")
 app.add_typer(bench.bench_app, name="bench")
 app.add_typer(grafana.grafana_app, name="grafana")
 app.add_typer(onboard.onboard_app, name="onboard")

@@ -13,8 +13,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from brain.edge.settings import EdgeSettings
 from brain.failure import Failure
-from collectors import MqttSource, OpcUaSource, SparkplugSource
+from brain.gateways import GatewaySettings
+from collectors import MqttSource, OpcUaSource, SparkplugSource, Targets, set_targets
 from plant import MachineSpec, template_library
 
 
@@ -101,6 +103,17 @@ class Settings(BaseSettings):
         default_factory=list, description="brokers with Sparkplug B edge nodes to collect from"
     )
     machines: list[MachineSettings] = Field(default_factory=list, description="machines to register")
+    cloud: bool = Field(
+        False,
+        description="people who are not trusted enter addresses of sources: only public ones are reached",
+    )
+    allowed_targets: tuple[str, ...] = Field(
+        (), description="in a cloud: networks, addresses and names (*.plant.example) that are reached all the same"
+    )
+    edge: EdgeSettings = Field(default_factory=EdgeSettings, description="`brain edge`: how a gateway forwards")
+    gateways: GatewaySettings = Field(
+        default_factory=GatewaySettings, description="in the cloud: how gateways are let in"
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -124,6 +137,11 @@ class Settings(BaseSettings):
         return self.data_dir / "spool"
 
     @property
+    def edge_dir(self) -> Path:
+        """Where a gateway keeps its credential and how far it has forwarded."""
+        return self.data_dir / "edge"
+
+    @property
     def pki_dir(self) -> Path:
         """Where our OPC UA certificate and the trust list live."""
         return self.data_dir / "pki"
@@ -142,7 +160,10 @@ def settings_file() -> Path | None:
 
 
 def load_settings(**given: Any) -> Settings:
-    """Settings with the command line's values on top; raises :class:`Failure` naming each wrong key."""
+    """Settings with the command line's values on top; raises :class:`Failure` naming each wrong key.
+
+    From then on this process connects only to what they allow.
+    """
     try:
         settings = Settings(**{key: value for key, value in given.items() if value is not None})
     except ValidationError as problem:
@@ -151,4 +172,5 @@ def load_settings(**given: Any) -> Settings:
         raise Failure(f"settings in {where} are not right: " + "; ".join(lines)) from problem
     except ValueError as problem:
         raise Failure(f"settings file {settings_file()} cannot be read: {problem}") from problem
+    set_targets(Targets(settings.cloud, settings.allowed_targets))
     return settings.model_copy(update={"data_dir": settings.data_dir.absolute()})

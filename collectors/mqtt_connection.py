@@ -19,6 +19,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from collectors.mqtt_packets import MalformedStream, Message, PacketReader, acknowledgements, message_of
+from collectors.targets import targets
 
 OnMessages: TypeAlias = Callable[[list[Message]], None]
 OnPublished: TypeAlias = Callable[[int, Any], None]
@@ -262,6 +263,9 @@ class _Client(mqtt.Client):
         self._max_payload = options.max_payload
         self.on_message = self._took_in
         self.on_disconnect = self._disconnected
+
+    def _create_socket_connection(self) -> socket.socket:
+        return targets().connect(self._host, self._port, self._connect_timeout)
 
     def reconnect(self) -> MQTTErrorCode:
         """A new connection begins with nothing read."""

@@ -245,7 +245,7 @@ class OpcUaCollector:
         """Now and then: how far the server's clock is off, and which certificate is about to expire."""
         told: list[str] = []
         while True:
-            self._clock_skew_s = await _clock_skew_s(client, self._clock)
+            self._clock_skew_s = await clock_skew_s(client, self._clock)
             warnings = certificate_warnings(client, self._certificates, to_datetime(self._clock()))
             if self._clock_skew_s is not None and abs(self._clock_skew_s) > _MUCH_SKEW_S:
                 warnings.append(f"the server's clock is {self._clock_skew_s:+.0f} s off ours")
@@ -289,7 +289,7 @@ class OpcUaCollector:
                 self._seen[signal_id] = time
 
 
-async def _clock_skew_s(client: Client, clock: Callable[[], int]) -> float | None:
+async def clock_skew_s(client: Client, clock: Callable[[], int]) -> float | None:
     """The server's clock less ours, half of the way there and back allowed for [s]."""
     sent = clock()
     answer = (await client.uaclient.read_attributes([_SERVER_TIME], ua.AttributeIds.Value))[0]

@@ -11,6 +11,7 @@ from asyncua.crypto import security_policies
 
 from collectors.opcua_certificates import Certificate, CertificateStore
 from collectors.sources import OpcUaSource
+from collectors.targets import targets
 
 _DISCONNECT_S = 3.0
 _SESSION_MS = 120_000
@@ -47,6 +48,16 @@ class ServerRefused(OSError):
     """The server and we do not agree on security or identity; the message says what a person can do."""
 
 
+class _Client(Client):  # type: ignore[misc]  # asyncua is taken as untyped
+    """asyncua's client, which connects to no address that may not be connected to."""
+
+    async def connect_socket(self) -> None:
+        """Connect to what the name of the URL means now."""
+        host, port = self.server_url.hostname, self.server_url.port
+        async with targets().chosen(host, port) as address:
+            await self.uaclient.connect_socket(address, port)
+
+
 async def enter(
     source: OpcUaSource,
     certificates: CertificateStore,
@@ -59,7 +70,7 @@ async def enter(
     Raises :class:`ServerRefused` where security or identity do not fit, saying which file whom must trust,
     ``OSError``, ``TimeoutError`` or ``asyncua.ua.UaError`` where the server does not answer.
     """
-    client = Client(source.url, timeout=source.timeout_s, watchdog_intervall=source.timeout_s)
+    client = _Client(source.url, timeout=source.timeout_s, watchdog_intervall=source.timeout_s)
     client.name = client.description = name
     client.product_uri = _PRODUCT_URI
     client.session_timeout = _SESSION_MS
@@ -81,7 +92,7 @@ async def enter(
 
 async def offered(url: str, timeout_s: float) -> Sequence[Any]:
     """The server's endpoints, asked for without security, as everybody may."""
-    client = Client(url, timeout=timeout_s)
+    client = _Client(url, timeout=timeout_s)
     try:
         async with asyncio.timeout(timeout_s * 2):
             endpoints: Sequence[Any] = await client.connect_and_get_server_endpoints()

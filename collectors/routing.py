@@ -1,9 +1,10 @@
-"""Sends each message of a source where it is understood: native readings, device states, mapped JSON."""
+"""Sends each message of a source where it is understood: native, a gateway's batch, a device's state, mapped JSON."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from collectors.edge import EdgeDecoder
 from collectors.mapped import MappedDecoder
 from collectors.mqtt_packets import Message
 from collectors.native import NativeDecoder
@@ -22,6 +23,7 @@ class RoutingDecoder:
 
     def __init__(self, source: MqttSource) -> None:
         self.presence = Presence(source.name, source.mappings)
+        self._edge = EdgeDecoder(source.name, source.max_payload)
         self._mapped = MappedDecoder(source.name, source.max_payload, source.mappings)
         self._native = NativeDecoder(source.name, source.max_payload, self._other)
 
@@ -35,13 +37,19 @@ class RoutingDecoder:
     def finish(self) -> tuple[Batch, list[Rejected]]:
         """Everything added since the last call: the batch, with origins, and what was rejected."""
         batch, rejected = self._native.finish()
+        edge, edge_rejected = self._edge.finish()
         mapped, mapped_rejected = self._mapped.finish()
+        rejected += edge_rejected
         rejected += mapped_rejected
         rejected += self.presence.take_rejected()
-        return _joined(batch, mapped), rejected
+        return _joined(_joined(batch, edge), mapped), rejected
 
     def _other(self, message: OtherMessage, directory: SignalDirectory) -> bool:
-        return self.presence.add(message, directory) or self._mapped.add(message, directory)
+        return (
+            self._edge.add(message, directory)
+            or self.presence.add(message, directory)
+            or self._mapped.add(message, directory)
+        )
 
 
 def _joined(first: Batch, second: Batch) -> Batch:

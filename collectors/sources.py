@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from collectors.edge import EDGE_TOPICS
 from collectors.mapping import Mapping, mapped_filters, state_filters
 from collectors.pattern import checked_pattern
 
@@ -148,7 +149,7 @@ class MqttSource(BrokerSource):
     """An MQTT broker whose devices speak the native topic and payload, or JSON that mappings explain."""
 
     client_id: str = Field("industry-brain", description="fixed: the broker keeps messages for this name")
-    topics: tuple[str, ...] = Field(("ib/v1/+/+/readings",), description="what to subscribe to")
+    topics: tuple[str, ...] = Field(("ib/v1/+/+/readings", EDGE_TOPICS), description="what to subscribe to")
     mapped_topics: tuple[str, ...] | None = Field(
         None, description="what to subscribe to for mappings; none: what their topics say"
     )

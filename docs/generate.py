@@ -28,6 +28,8 @@ from api.grafana.alerts import ALERTS
 from api.grafana.dashboards import DASHBOARDS
 from api.grafana.marks import PREFIX
 from brain.cli import app
+from brain.edge import EdgeSettings
+from brain.gateways import GatewaySettings
 from brain.settings import MachineSettings, Settings
 from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
 
@@ -45,6 +47,8 @@ def command_tree() -> dict[str, Any]:
         if not hasattr(command, "commands"):
             yield " ".join(words), command
             return
+        if command.invoke_without_command:
+            yield " ".join(words), command
         for name, child in command.commands.items():
             yield from walk((*words, name), child)
 
@@ -209,6 +213,8 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "mqtt_values": _fields_of(MappedValue),
     "sparkplug": _fields_of(SparkplugSource),
     "machines": _fields_of(MachineSettings),
+    "edge": _fields_of(EdgeSettings),
+    "gateways": _fields_of(GatewaySettings),
     "failure_modes": knowledge.failure_modes,
     "limits": knowledge.limits,
     "signals": knowledge.signals,

@@ -42,6 +42,17 @@ from historian.fleet import (
     pipeline_counts,
     shelve_alarm,
 )
+from historian.gateways import (
+    Enrolled,
+    EnrolmentRefused,
+    Gateway,
+    add_gateway,
+    broker_accounts,
+    enrol_gateway,
+    issue_edge_token,
+    list_gateways,
+    revoke_gateway,
+)
 from historian.grafana import grafana_queries
 from historian.kpi import KpiMachine, load_kpi_machines
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
@@ -70,7 +81,7 @@ from historian.partitions import (
 )
 from historian.plant_watch import PlantWatch
 from historian.plants import Machine, ensure_tenant, load_directory, load_machines, register_machines
-from historian.positions import Position, load_positions, locked_position, move_position, quarantine
+from historian.positions import Position, load_positions, locked_position, move_position, quarantine, read_clock
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
 from historian.sizes import compress_now, reading_bytes
@@ -98,8 +109,11 @@ __all__ = [
     "DowntimeRow",
     "Edition",
     "Encoded",
+    "Enrolled",
+    "EnrolmentRefused",
     "FindingRow",
     "FleetRow",
+    "Gateway",
     "KpiMachine",
     "Latest",
     "LatestKeeper",
@@ -123,9 +137,11 @@ __all__ = [
     "accounts",
     "acknowledge_alarm",
     "active_alarms",
+    "add_gateway",
     "add_planned_stop",
     "add_work_order",
     "binary_copy",
+    "broker_accounts",
     "change_work_order",
     "clear_alarm",
     "close_finding",
@@ -134,6 +150,7 @@ __all__ = [
     "drop_empty",
     "drop_older_than",
     "end_downtime",
+    "enrol_gateway",
     "ensure_tenant",
     "export_rows",
     "extend_states",
@@ -146,10 +163,12 @@ __all__ = [
     "get_machine",
     "grafana_queries",
     "has_work_orders",
+    "issue_edge_token",
     "list_alarms",
     "list_downtime",
     "list_findings",
     "list_fleet",
+    "list_gateways",
     "list_quarantine",
     "list_signals",
     "list_sites",
@@ -178,6 +197,7 @@ __all__ = [
     "prepare_ahead",
     "quarantine",
     "raise_alarm",
+    "read_clock",
     "read_latest",
     "read_overview",
     "read_readings",
@@ -189,6 +209,7 @@ __all__ = [
     "refresh_rollups",
     "register_machines",
     "replace_states",
+    "revoke_gateway",
     "set_reason",
     "set_states",
     "shelve_alarm",

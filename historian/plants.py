@@ -43,6 +43,12 @@ where machine.tenant_id = $1
 order by machine.id, signal.id
 """
 
+# Gateways that may send for a tenant, with their site.
+GATEWAYS = """
+select edge_gateway.key, site.key as site from edge_gateway join site on site.id = site_id
+where edge_gateway.tenant_id = $1 and revoked_at is null
+"""
+
 # Every machine with its signals, for services that work on all tenants.
 MACHINES = """
 select machine.id, machine.tenant_id, site.key as site, site.time_zone, machine.line, machine.code, machine.template,
@@ -114,7 +120,7 @@ async def register_machines(connection: Connection, tenant_id: int, specs: Seque
 
 
 async def load_directory(connection: Connection, tenant_id: int) -> SignalDirectory:
-    """The directory of a tenant's machines."""
+    """The directory of a tenant's machines and gateways."""
     entries: dict[tuple[str, str], MachineEntry] = {}
     signals: dict[str, int]
     last_times: dict[str, int]
@@ -126,7 +132,8 @@ async def load_directory(connection: Connection, tenant_id: int) -> SignalDirect
         signals[row["key"]] = row["id"]
         if row["last_time"] is not None:
             last_times[row["key"]] = to_microseconds(row["last_time"])
-    return SignalDirectory(entries.values())
+    gateways = {row["key"]: row["site"] for row in await connection.fetch(GATEWAYS, tenant_id)}
+    return SignalDirectory(entries.values(), gateways)
 
 
 async def load_machines(connection: Connection) -> list[Machine]:

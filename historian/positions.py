@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from historian.database import Connection
 from plant import Rejected, to_datetime
@@ -9,6 +10,9 @@ from plant import Rejected, to_datetime
 POSITIONS = """
 select lane, segment, byte_offset, committed_readings, stored_readings, quarantined from spool_position
 """
+# The server's clock, and when a lane was last moved on.
+CLOCK = "select clock_timestamp() as now, max(committed_at) as committed_at from spool_position"
+
 # Moves a lane on, in the transaction of its readings. A position never goes back.
 MOVE = """
 insert into spool_position (lane, segment, byte_offset, committed_readings, stored_readings, quarantined)
@@ -49,6 +53,12 @@ class Position:
 async def load_positions(connection: Connection) -> dict[str, Position]:
     """Positions of all lanes."""
     return {row["lane"]: Position(*list(row.values())[1:]) for row in await connection.fetch(POSITIONS)}
+
+
+async def read_clock(connection: Connection) -> tuple[datetime, datetime | None]:
+    """(the server's time, when something was last committed)."""
+    row = await connection.fetchrow(CLOCK)
+    return row["now"], row["committed_at"]
 
 
 async def locked_position(connection: Connection, lane: str) -> tuple[int, int]:

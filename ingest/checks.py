@@ -46,11 +46,8 @@ class CheckedSink:
                 reason, detail = "time_in_future", f"{_words(time)} is ahead of {_words(now)}: check the device's clock"
             else:
                 reason, detail = "time_too_old", f"{_words(time)} is older than what is kept: check the device's clock"
-            address, raw = (
-                batch.origins.of_row(row)
-                if batch.origins is not None
-                else (f"signal {signal}", f"{time} {value}".encode())
-            )
+            address, raw = batch.origins.of_row(row) if batch.origins is not None else (f"signal {signal}", b"")
+            raw = raw or f"{time} {value}".encode()
             refused.append(Rejected("checks", address, reason, detail, raw[:RAW_BYTES], now))
         return batch.select(~wrong), refused
 

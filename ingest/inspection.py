@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from historian import Position
+from ingest.reader import Place
 from ingest.records import HEADER, CorruptRecord, record_at
 from ingest.segments import lane_directory, lanes, segment_numbers, segment_path
+
+if TYPE_CHECKING:
+    from historian import Position
 
 _READ_BYTES = 4 << 20
 
@@ -31,12 +35,12 @@ class LaneReport:
     oldest_us: int | None
 
 
-def inspect_spool(root: Path, positions: Mapping[str, Position]) -> list[LaneReport]:
+def inspect_spool(root: Path, positions: "Mapping[str, Position | Place]") -> list[LaneReport]:
     """Every lane below a spool root, given how far each is in the historian."""
-    return [_inspect_lane(root, lane, positions.get(lane, Position())) for lane in lanes(root)]
+    return [_inspect_lane(root, lane, positions.get(lane, Place(0, 0))) for lane in lanes(root)]
 
 
-def _inspect_lane(root: Path, lane: str, position: Position) -> LaneReport:
+def _inspect_lane(root: Path, lane: str, position: "Position | Place") -> LaneReport:
     directory = lane_directory(root, lane)
     records = readings = waiting = size = 0
     torn, foreign = [], []

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from historian import Position
+from ingest.reader import Place
 from ingest.records import HEADER, rows_at
 from ingest.segments import lane_directory, lanes, segment_numbers, segment_path
+
+if TYPE_CHECKING:
+    from historian import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +22,11 @@ class SpoolStatus:
     segments: int
 
 
-def spool_status(root: Path, positions: Mapping[str, Position]) -> SpoolStatus:
+def spool_status(root: Path, positions: "Mapping[str, Position | Place]") -> SpoolStatus:
     """What waits below a spool root, given how far each lane is in the historian."""
     waiting_bytes = waiting_readings = segments = 0
     for lane in lanes(root):
-        position = positions.get(lane, Position())
+        position = positions.get(lane, Place(0, 0))
         directory = lane_directory(root, lane)
         for number in segment_numbers(directory):
             segments += 1

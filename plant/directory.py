@@ -24,10 +24,14 @@ class MachineEntry:
 
 
 class SignalDirectory:
-    """Machines of one tenant by (site, machine), with the ids of their signals."""
+    """Machines of one tenant by (site, machine), with the ids of their signals.
 
-    def __init__(self, entries: Iterable[MachineEntry] = ()) -> None:
+    gateways: key of each gateway that may send for the tenant -> its site
+    """
+
+    def __init__(self, entries: Iterable[MachineEntry] = (), gateways: Mapping[str, str] | None = None) -> None:
         self._entries = {(entry.site, entry.machine): entry for entry in entries}
+        self.gateways: Mapping[str, str] = dict(gateways or {})
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -46,9 +50,16 @@ class SignalDirectory:
 
     def to_json(self) -> bytes:
         """The directory as JSON, for a cache on disk (collectors start while the database is down)."""
-        return msgspec.json.encode(list(self._entries.values()))
+        return msgspec.json.encode(_Cached(list(self._entries.values()), dict(self.gateways)))
 
     @classmethod
     def from_json(cls, data: bytes) -> "SignalDirectory":
         """The directory that :meth:`to_json` wrote; raises ``msgspec.DecodeError`` on anything else."""
-        return cls(msgspec.json.decode(data, type=list[MachineEntry]))
+        content = msgspec.json.decode(data, type=list[MachineEntry] | _Cached)
+        # A list is what the version before gateways wrote.
+        return cls(content) if isinstance(content, list) else cls(content.machines, content.gateways)
+
+
+class _Cached(msgspec.Struct):
+    machines: list[MachineEntry]
+    gateways: dict[str, str]

@@ -16,7 +16,15 @@ import pytest
 import pytest_asyncio
 
 from brain.embedded_postgres import EmbeddedPostgres
+from collectors import Targets, set_targets
 from historian import Database, migrate
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_restricted() -> Iterator[None]:
+    """What settings read by a test say of addresses holds for their process, and this one goes on."""
+    yield
+    set_targets(Targets())
 
 
 @pytest.fixture(scope="session")

@@ -70,6 +70,34 @@ def storage(
         print_json(result)
 
 
+@bench_app.command("edge")
+def edge(
+    machines: Annotated[int, typer.Option(min=10, help="simulated motors behind the gateway")] = 200,
+    simulated_s: Annotated[int, typer.Option(min=10, help="seconds of their readings that are forwarded")] = 300,
+    seconds: Annotated[float, typer.Option(min=1, help="how long a live gateway is watched")] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """A gateway: bytes on the wire, how fast it catches up, memory. Example: `brain bench edge --seconds 20 --json`"""
+    from brain.bench.edge import EdgeOrder, bench_edge
+    from brain.settings import load_settings
+
+    settings = load_settings()
+    configure_logs(settings.log_level, "bench")
+    console = Console(soft_wrap=True)
+    result = run_body(bench_edge(settings, EdgeOrder(machines, simulated_s, seconds), console.print))
+    table = Table("format", "bytes a reading, live", "catching up", "readings/s")
+    for mode in ("batch", "native"):
+        sizes = (f"{result[f'{mode}_bytes_live']:.2f}", f"{result[f'{mode}_bytes_catching_up']:.2f}")
+        table.add_row(mode, *sizes, f"{result[f'{mode}_per_s']:,}")
+    console.print(table)
+    console.print(
+        f"batch against native {result['ratio']:.2f} in readings/s; `brain edge` with {machines} machines took "
+        f"{result['resident_mb']:.0f} MB and forwarded {result['live_forwarded']:,} readings in {seconds:.0f} s"
+    )
+    if as_json:
+        print_json(result)
+
+
 @bench_app.command("queries")
 def queries(
     machines: Annotated[int, typer.Option(min=10, help="machines of the plant")] = 10_000,

@@ -10,7 +10,7 @@ from brain.commands.invocation import DataDir, Json, print_json, run_body
 
 
 def doctor(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Look at disk, database, spool and sources, each with its fix. Example: `brain doctor`"""
+    """Look at disk, database or edge link, spool, certificates, clocks and every log-in. Example: `brain doctor`"""
     from brain.doctor import Answer, examine
     from brain.settings import load_settings
 

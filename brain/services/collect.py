@@ -2,12 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import TypeAlias
 
 import asyncpg
 import structlog
@@ -15,33 +12,20 @@ import structlog
 from brain.failure import Failure
 from brain.rundir import RunDirectory
 from brain.services.lifetime import run_until_told, until_told_to_stop
-from brain.services.workers import Worker, mqtt_share, whole_share
+from brain.services.sources import collectors_of, now_us, report, require_sources
+from brain.services.workers import Worker
 from brain.settings import Settings
-from collectors import (
-    CertificateStore,
-    MqttCollector,
-    OpcUaCollector,
-    ReportByException,
-    SparkplugCollector,
-    remembered_workers,
-)
+from collectors import ReportByException
 from historian import Database, PlantWatch, ensure_tenant, load_directory
 from ingest import CheckedSink, Spool
-from plant import SignalDirectory, to_microseconds
+from plant import SignalDirectory
 
 log = structlog.get_logger()
 
-Collector: TypeAlias = MqttCollector | OpcUaCollector | SparkplugCollector
 
 LANE = "collect"
 _REFRESH_S = 5.0
 _SETTLE_S = 0.2
-_STATUS_S = 1.0
-
-
-def now_us() -> int:
-    """The wall clock, microseconds since the epoch."""
-    return to_microseconds(datetime.now(UTC))
 
 
 class DirectoryKeeper:
@@ -101,11 +85,7 @@ class DirectoryKeeper:
 
 async def collect(settings: Settings, database_url: str, worker: Worker) -> None:
     """Collect this worker's share of every source in the settings until told to stop."""
-    if not (settings.opcua or settings.mqtt or settings.sparkplug):
-        raise Failure(
-            "nothing to collect from: give [[opcua]], [[mqtt]] or [[sparkplug]] in the settings file "
-            "(docs/settings.md has examples)"
-        )
+    require_sources(settings)
     run_directory = RunDirectory(settings.data_dir)
     run_directory.prepare()
     told = until_told_to_stop()
@@ -119,36 +99,10 @@ async def collect(settings: Settings, database_url: str, worker: Worker) -> None
             ahead=timedelta(seconds=settings.time_ahead_s),
             clock=now_us,
         )
-        memory = settings.data_dir / "sources"
-        certificates = CertificateStore(settings.pki_dir)
-        collectors: list[Collector] = [
-            OpcUaCollector(source, keeper, sink, now_us, certificates, memory)
-            for source in whole_share(settings.opcua, worker)
-        ]
-        collectors += [
-            SparkplugCollector(source, keeper, sink, now_us) for source in whole_share(settings.sparkplug, worker)
-        ]
-        for source in settings.mqtt:
-            known = remembered_workers(memory, "mqtt", source.name)
-            collectors += [
-                MqttCollector(share, keeper, sink, now_us, memory) for share in mqtt_share(source, worker, known)
-            ]
+        collectors = collectors_of(settings, worker, keeper, sink)
         await run_until_told(
             *(collector.run() for collector in collectors),
             keeper.keep_fresh(),
-            _report(collectors, run_directory, name),
+            report(collectors, run_directory, name),
             told=told,
         )
-
-
-async def _report(collectors: list[Collector], run_directory: RunDirectory, name: str) -> None:
-    status: Callable[[], dict[str, object]] = lambda: {  # noqa: E731
-        "sources": [asdict(collector.status()) for collector in collectors],
-        "at": now_us(),
-    }
-    try:
-        while True:
-            run_directory.write(name, status())
-            await asyncio.sleep(_STATUS_S)
-    finally:
-        run_directory.write(name, status())

@@ -39,10 +39,19 @@ async def serve(settings: Settings, database_url: str) -> None:
     told = until_told_to_stop()
     # The console's library decides where it keeps sessions while it is imported.
     os.environ.setdefault("NICEGUI_STORAGE_PATH", str(settings.data_dir / "console"))
-    from api import ApiSettings, create_app
+    from api import ApiSettings, Enrolment, create_app
 
+    gateways = settings.gateways
+    enrolment = (
+        Enrolment(gateways.broker_url or "", gateways.authorities(), gateways.tell_broker) if gateways.lets_in else None
+    )
     app = create_app(
-        ApiSettings(database_url=database_url, tenant=settings.tenant, storage_secret=_storage_secret(settings))
+        ApiSettings(
+            database_url=database_url,
+            tenant=settings.tenant,
+            storage_secret=_storage_secret(settings),
+            enrolment=enrolment,
+        )
     )
     server = uvicorn.Server(
         uvicorn.Config(

@@ -157,6 +157,8 @@ class Rig:
     database_cable: Cable
     broker_cable: Cable
     spool_is_small: bool
+    device_url: str = ""
+    """The broker that devices publish to, where that is not the installation's."""
     _used: set[str] = field(default_factory=set)
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -189,7 +191,7 @@ class Rig:
         """A stream of a machine of its own; afterwards it is counted, printed, and must be whole."""
         machine = next(name for number in range(100) if (name := f"m{number:02d}") not in self._used)
         self._used.add(machine)
-        stream = Stream(self.product.mqtt_url, machine, samples)
+        stream = Stream(self.device_url or self.product.mqtt_url, machine, samples)
         watching = asyncio.create_task(self._recovery(stream, await self.committed()))
         try:
             yield stream

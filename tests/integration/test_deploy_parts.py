@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from api.grafana.dashboards import DASHBOARDS
+from brain.gateways import write_accounts
 from historian import (
     Database,
     ensure_tenant,
@@ -29,6 +30,7 @@ from historian import (
     prepare_ahead,
     register_machines,
 )
+from historian.gateways import broker_hash
 from plant import MachineSpec
 from tests.grafana_macros import View, expand
 from tests.plant_records import plant_with
@@ -49,12 +51,14 @@ class Broker:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
-        self.config, self.data = directory / "config", directory / "data"
+        self.config, self.data, self.gateways = directory / "config", directory / "data", directory / "gateways"
         shutil.copytree(DEPLOY / "mosquitto", self.config)
         self.data.mkdir()
+        self.gateways.mkdir()
         for path in self.config.iterdir():
             text = path.read_text().replace("/mosquitto/config", str(self.config))
             text = text.replace("/mosquitto/data", str(self.data))
+            text = text.replace("/mosquitto/gateways", str(self.gateways))
             path.write_text(text.replace("listener 1883", f"listener {self.port} 127.0.0.1"))
         if os.geteuid() == 0:  # mosquitto gives root's rights up and must still reach its files
             with (self.config / "mosquitto.conf").open("a") as config:
@@ -127,6 +131,19 @@ async def test_what_is_sent_while_the_collector_and_the_broker_are_away_arrives(
         got: list[bytes] = collector.user_data_get()
         await until(lambda: len(got) >= len(sent))
         assert got == sent
+
+
+async def test_gateways_come_and_go_with_their_file(broker: Broker) -> None:
+    async with broker.running(), broker.client("collector", "brain") as collector:
+        broker.add_account("shangyu")
+        write_accounts(broker.gateways / "passwords", [("gw-0123456789ab", broker_hash(PASSWORD))], None)
+        async with broker.client("gateway", "gw-0123456789ab") as gateway:
+            await until(gateway.is_connected)
+            write_accounts(broker.gateways / "passwords", [], None)
+            await until(lambda: not gateway.is_connected())
+        assert collector.is_connected()
+        async with broker.client("device", "shangyu") as device:
+            await until(device.is_connected)
 
 
 async def test_nobody_without_a_name_and_no_site_for_another(broker: Broker) -> None:

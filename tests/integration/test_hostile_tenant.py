@@ -22,8 +22,10 @@ from historian import (
     Database,
     Edition,
     PartitionKeeper,
+    add_gateway,
     compact_closed,
     ensure_tenant,
+    issue_edge_token,
     load_directory,
     mark_dirty,
     refresh_rollups,
@@ -119,6 +121,8 @@ async def _settle(connection: Connection, key: str, word: str, value: float) -> 
     await connection.execute(STOP, tenant, machine, word)
     await connection.execute(STATE, tenant, machine)
     await connection.execute(REJECTED, tenant, word)
+    await add_gateway(connection, tenant, "works", word)
+    await issue_edge_token(connection, tenant, "works", timedelta(hours=1), word)
     return tenant, machine, signal
 
 

@@ -14,6 +14,10 @@ import pytest
 from paho.mqtt.client import topic_matches_sub
 
 from api import ApiSettings, create_app
+from brain.edge import Link
+from brain.failure import Failure
+from brain.services.edge import site_of
+from brain.services.sources import require_sources
 from brain.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -218,3 +222,20 @@ def test_the_health_check_asks_for_a_route_that_exists() -> None:
     asked = re.findall(r":8000(/\w+)", (DEPLOY / "Dockerfile").read_text())
     assert asked
     assert set(asked) <= app.openapi()["paths"].keys()
+
+
+def test_the_gateways_settings_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAIN_CONFIG", str(ROOT / "deploy" / "edge" / "edge.toml"))
+    settings = load_settings()
+    require_sources(settings)
+    assert site_of(settings, Link("mqtts://broker", "gw-1", "shangyu")) == "shangyu"
+    with pytest.raises(Failure, match="enrolled for site"):
+        site_of(settings, Link("mqtts://broker", "gw-1", "elsewhere"))
+
+
+def test_the_gateways_unit_runs_what_there_is() -> None:
+    unit = (ROOT / "deploy" / "edge" / "brain-edge.service").read_text()
+    (command,) = re.findall(r"^ExecStart=(.+)$", unit, re.MULTILINE)
+    words = command.split()
+    assert words[:3] == ["/opt/brain/bin/brain", "--config", "/etc/brain/edge.toml"]
+    assert list(deploy.command_problems("unit", words[3:])) == []

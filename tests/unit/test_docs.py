@@ -16,7 +16,9 @@ import pytest
 from analytics import kpi
 from analytics.indicators import indicators
 from analytics.operation import GAP_US
+from brain.edge import EdgeSettings
 from brain.failure import Failure
+from brain.gateways import GatewaySettings
 from brain.settings import MachineSettings, Settings, load_settings
 from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource, SparkplugSource
 from plant import Fault, Template, fault_library, template_library
@@ -84,7 +86,10 @@ def test_every_command_has_help_and_an_example() -> None:
 
 @pytest.mark.parametrize(
     "model",
-    [Settings, MachineSettings, OpcUaSource, OpcUaNode, MqttSource, Mapping, MappedValue, SparkplugSource],
+    [
+        *(Settings, MachineSettings, EdgeSettings, GatewaySettings),
+        *(OpcUaSource, OpcUaNode, MqttSource, Mapping, MappedValue, SparkplugSource),
+    ],
     ids=lambda model: model.__name__,
 )
 def test_every_setting_is_explained(model: Any) -> None:
@@ -222,7 +227,11 @@ def examples(name: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [(name, text) for name in ("README.md", "README.zh-CN.md", "docs/settings.md") for text in examples(name)],
+    [
+        (name, text)
+        for name in ("README.md", "README.zh-CN.md", "docs/settings.md", "docs/edge.md")
+        for text in examples(name)
+    ],
 )
 def test_settings_in_the_text_are_taken(name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "brain.toml"

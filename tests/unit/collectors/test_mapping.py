@@ -406,7 +406,12 @@ def test_what_is_subscribed_to_follows_from_the_mappings() -> None:
             "mappings": [tomllib.loads(FLAT), {**tomllib.loads(NAMED_LIST), "state_topic": "gw/{machine}/lwt"}],
         }
     )
-    assert source.reading_filters == ("ib/v1/+/+/readings", "factory/+/+/telemetry", "gw/+/data")
+    assert source.reading_filters == (
+        "ib/v1/+/+/readings",
+        "ib/v1/+/edge/+/batch",
+        "factory/+/+/telemetry",
+        "gw/+/data",
+    )
     assert source.state_filters == ("ib/v1/+/+/state", "gw/+/lwt")
 
 

@@ -1,0 +1,75 @@
+"""What can be looked at on this host: disk, spool, certificates of OPC UA."""
+
+import shutil
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from brain.doctor.answer import Answer, Level
+from brain.settings import Settings
+from collectors import CertificateStore
+from ingest import Place, inspect_spool
+
+if TYPE_CHECKING:
+    from historian import Position
+
+_LEAST_FREE = 2e9
+_LATE_S = 60.0
+
+
+def disk(settings: Settings) -> Answer:
+    """Room below the data directory."""
+    existing = next(path for path in (settings.data_dir, *settings.data_dir.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    words = f"{free / 1e9:.1f} GB free below {settings.data_dir}"
+    if free <= _LEAST_FREE:
+        fix = "make room, or lower spool_max_gb: a full disk holds collectors back"
+        return Answer("disk", "warning", words, fix)
+    return Answer("disk", "ok", words)
+
+
+def certificates(settings: Settings) -> list[Answer]:
+    """Dates of OPC UA certificates; none before security is used."""
+    store = CertificateStore(settings.pki_dir)
+    known = [(f"OPC UA server {one.subject}", one) for one in store.trusted()]
+    if store.own_certificate_file.is_file():
+        known.append(("OPC UA, our own", store.own()))
+    answers = []
+    for whose, certificate in known:
+        warning = certificate.expiry_warning("it", datetime.now(UTC))
+        ours = whose.endswith("own")
+        fix = (
+            "`brain onboard certificate --renew`, then let every server trust it"
+            if ours
+            else "have the server's renewed"
+        )
+        answers.append(
+            Answer(f"certificate: {whose}", "warning", warning, fix)
+            if warning
+            else Answer(f"certificate: {whose}", "ok", f"valid until {certificate.expires:%Y-%m-%d}")
+        )
+    return answers
+
+
+def spool(
+    settings: Settings, positions: "Mapping[str, Position | Place]", emptied_by: str, *, known: bool
+) -> list[Answer]:
+    """What waits in each lane; ``known``: whether the positions could be had."""
+    answers = []
+    for lane in inspect_spool(settings.spool_dir, positions):
+        words = f"{lane.waiting_readings:,} of {lane.readings:,} readings waiting in {lane.segments} segments"
+        level: Level = "ok"
+        fix = ""
+        if not known or (not positions and lane.waiting_readings):
+            words += " (how far they have been taken is not known)"
+        elif lane.oldest_us is not None and (age := time.time() - lane.oldest_us / 1e6) > _LATE_S:
+            level, words = "warning", f"{words}, the oldest for {age:,.0f} s"
+            fix = f"what empties it is behind or does not run: look at {emptied_by} and its log"
+        if lane.torn:
+            words += f"; {len(lane.torn)} with a torn end (a crash; what was torn was never acknowledged)"
+        if lane.foreign:
+            level, words = "problem", f"{words}; not ours or of another version: {', '.join(map(str, lane.foreign))}"
+            fix = "nothing passes there: write them with the version they came from, or move the files away"
+        answers.append(Answer(f"spool {lane.lane}", level, words, fix))
+    return answers or [Answer("spool", "ok", f"empty: nothing was collected below {settings.spool_dir} yet")]
