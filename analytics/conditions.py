@@ -156,7 +156,7 @@ class MachineJudge:
         index = SignalIndex.of([machine])
         values = pivot_rollup(rollup, index, _us(start), _MINUTE_US, samples)[0]
         signals = {key: values[column] for column, key in enumerate(index.keys)}
-        slow = [signal.key for signal in self._template.signals if signal.speed == "slow"]
+        slow = [signal.key for signal in self._template.signals if signal.response == "slow"]
         model = await asyncio.to_thread(_learn, self._template.key, machine, signals, slow, behaviour.minimum_samples)
         if model is None:
             return now + _LEARN_EVERY_US

@@ -51,7 +51,7 @@ class DepartureJudge:
         self._fault = fault_library()[MODE]
         self._step_us = round(self._template.behaviour.sampling_s * MICROSECONDS)
         self._signals = tuple(
-            signal.key for signal in self._template.signals if signal.speed == "fast" and signal.kind == "number"
+            signal.key for signal in self._template.signals if signal.response == "fast" and signal.kind == "number"
         )
         self._models: dict[int, tuple[int, DepartureModel, int]] = {}
         self._states: dict[int, DepartureState] = {}
