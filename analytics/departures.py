@@ -12,9 +12,9 @@ import structlog
 
 from analytics.case import OPEN_AT
 from analytics.condition import health_and_risk
-from analytics.conditions import new_finding
 from analytics.departure import DepartureModel, DepartureState, follow, learn_departure
 from analytics.diagnosis import diagnose
+from analytics.findings import new_finding
 from analytics.indicators import Array
 from analytics.window import SignalIndex, pivot_readings
 from historian import (
