@@ -12,10 +12,13 @@ import structlog
 
 from analytics.case import OPEN_AT
 from analytics.condition import health_and_risk
-from analytics.departure import DepartureModel, DepartureState, follow, learn_departure
+from analytics.departure import DepartureModel, learn_departure
 from analytics.diagnosis import diagnose
 from analytics.findings import new_finding
+from analytics.fleet import DepartureFleet, Followed
 from analytics.indicators import Array
+from analytics.scorer import DepartureState
+from analytics.warmup import warmed_up
 from analytics.window import SignalIndex, pivot_readings
 from historian import (
     Condition,
@@ -50,11 +53,8 @@ class DepartureJudge:
         self._machines = machines
         self._fault = fault_library()[MODE]
         self._step_us = round(self._template.behaviour.sampling_s * MICROSECONDS)
-        self._signals = tuple(
-            signal.key for signal in self._template.signals if signal.response == "fast" and signal.kind == "number"
-        )
         self._models: dict[int, tuple[int, DepartureModel, int]] = {}
-        self._states: dict[int, DepartureState] = {}
+        self._fleet = DepartureFleet()
         self._until: dict[int, int] = {}
         self._open: dict[int, int] = {}
         self._held: dict[int, int] = {}
@@ -63,14 +63,16 @@ class DepartureJudge:
         """Take up what an earlier run has left."""
         mine = {machine.id for machine in self._machines}
         for stored in (await load_models(connection)).values():
-            if stored.machine_id in mine:
-                model = DepartureModel.from_bytes(stored.content)
+            model = DepartureModel.from_bytes(stored.content) if stored.machine_id in mine else None
+            if model is not None:
                 self._models[stored.machine_id] = (stored.version, model, to_microseconds(stored.baseline_end))
+        states: dict[int, DepartureState] = {}
         for machine_id, (judged_at, explanation) in (await load_judged(connection)).items():
-            if machine_id in mine and "departure" in explanation:
-                state = explanation["departure"]
-                self._states[machine_id] = DepartureState(state["t2"], state["q"], state["departed"])
+            # Older versions carried other numbers: their machines begin anew at the end of the baseline.
+            if machine_id in self._models and "smoothed" in explanation.get("departure", {}):
+                states[machine_id] = DepartureState(**explanation["departure"])
                 self._until[machine_id] = to_microseconds(judged_at)
+        self._fleet.put({machine_id: model for machine_id, (_, model, _) in self._models.items()}, states)
         for finding in await open_findings(connection):
             if finding.machine_id in mine and finding.failure_mode == MODE:
                 self._open[finding.machine_id] = finding.id
@@ -88,48 +90,54 @@ class DepartureJudge:
             end = start + timedelta(microseconds=behaviour.baseline_samples * self._step_us)
             if newest < end + timedelta(microseconds=_SETTLE_US):
                 continue
-            values = await self._samples(connection, machine, to_microseconds(start), behaviour.baseline_samples)
+            keys = self._numbers(machine)
+            values = await self._samples(connection, machine, keys, to_microseconds(start), behaviour.baseline_samples)
+            keys, values = self._judged_on(keys, values)
             if np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
                 # Too many holes to learn from: wait for a person to name a better baseline.
                 continue
-            model = learn_departure(self._signals, _hold(values))
+            model = learn_departure(keys, values)
             if model is None:
                 continue
             version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
             self._models[machine.id] = (version, model, to_microseconds(end))
+            self._fleet.put({machine.id: model}, {})
             log.info("model_learned", machine=machine.code, version=version, samples=behaviour.baseline_samples)
 
     async def tick(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - source time decides
         """Judge every sample that has come since the last tick, in order."""
+        samples: dict[int, Array] = {}
         for machine in self._machines:
             if machine.id not in self._models:
                 continue
             newest = await newest_reading(connection, machine.id)
-            version, model, baseline_end = self._models[machine.id]
-            since = self._until.get(machine.id, baseline_end - self._step_us) + self._step_us
+            _, model, baseline_end = self._models[machine.id]
+            since = self._until.setdefault(machine.id, baseline_end - self._step_us) + self._step_us
             if newest is None:
                 continue
             steps = min((to_microseconds(newest) - _SETTLE_US - since) // self._step_us + 1, _MOST_SAMPLES)
             if steps > 0:
-                await self._judge(connection, machine, version, model, since, int(steps))
+                samples[machine.id] = await self._samples(connection, machine, model.signals, since, int(steps))
+        followed = self._fleet.follow(samples)
+        for machine in self._machines:
+            if machine.id in followed:
+                await self._judge(connection, machine, samples[machine.id], followed[machine.id])
 
-    async def _judge(
-        self, connection: Connection, machine: Machine, version: int, model: DepartureModel, since: int, steps: int
-    ) -> None:
-        values = await self._samples(connection, machine, since, steps)
-        state = self._states.setdefault(machine.id, DepartureState())
-        scores, departed = follow(model, state, values)
-        for step in np.flatnonzero(np.isfinite(values).all(axis=1)).tolist():
-            await self._follow_sample(
-                connection, machine, version, model, values[step], since + step * self._step_us, bool(departed[step])
-            )
-        self._until[machine.id] = since + (steps - 1) * self._step_us
-        score = float(scores[-1])
+    async def _judge(self, connection: Connection, machine: Machine, values: Array, followed: Followed) -> None:
+        version, model, _ = self._models[machine.id]
+        since = self._until[machine.id] + self._step_us
+        for step in np.flatnonzero(np.isfinite(values).any(axis=1)).tolist():
+            parts = model.contributions(followed.smoothed[step])
+            time = since + step * self._step_us
+            await self._follow_sample(connection, machine, values[step], parts, time, bool(followed.departed[step]))
+        self._until[machine.id] = since + (len(values) - 1) * self._step_us
+        score = float(followed.scores[-1])
         verdicts = diagnose([self._fault], {"departure": score})
         health, risk = health_and_risk(verdicts, [], {MODE: self._fault})
         kept: dict[str, Any] = {
-            "departure": {"t2": state.t2, "q": state.q, "departed": state.departed},
+            "departure": self._fleet.state(machine.id).as_json(),
             "indicators": {"departure": round(score, 4)},
+            "baseline": {"samples": model.samples, "seconds": model.samples * self._template.behaviour.sampling_s},
         }
         at = to_datetime(self._until[machine.id])
         await store_conditions(connection, [Condition(machine.id, machine.tenant_id, at, health, risk, version, kept)])
@@ -138,17 +146,16 @@ class DepartureJudge:
         self,
         connection: Connection,
         machine: Machine,
-        version: int,
-        model: DepartureModel,
         sample: Array,
+        parts: Array,
         time: int,
         departed: bool,
     ) -> None:
         """Open a finding when a departure has held for some samples, close it when it is over."""
         held = self._held[machine.id] = self._held.get(machine.id, 0) + 1 if departed else 0
         if held == _HELD and machine.id not in self._open:
-            score = 1.0
-            verdicts = diagnose([self._fault], {"departure": score})
+            version, model, _ = self._models[machine.id]
+            verdicts = diagnose([self._fault], {"departure": 1.0})
             assert verdicts[0].probability >= OPEN_AT
             finding = new_finding(
                 machine,
@@ -160,21 +167,20 @@ class DepartureJudge:
                 (),
                 to_datetime(time - (_HELD - 1) * self._step_us),
             )
-            finding.evidence.extend(self._contributions(model, sample))
+            finding.evidence.extend(self._contributions(model, sample, parts))
             self._open[machine.id] = await open_finding(connection, finding)
         elif not departed and machine.id in self._open:
             await close_finding(connection, self._open.pop(machine.id), to_datetime(time))
 
-    def _contributions(self, model: DepartureModel, sample: Array) -> list[dict[str, Any]]:
-        """Which signals make the score, greatest first."""
-        parts = model.contributions(sample[None])[0]
+    def _contributions(self, model: DepartureModel, sample: Array, parts: Array) -> list[dict[str, Any]]:
+        """Which signals make the score, greatest first, with their values where they are known."""
         rows = []
         for number in np.argsort(parts)[::-1][:4].tolist():
             signal = self._template.signal(model.signals[number])
             rows.append(
                 {
                     "indicator": signal.key,
-                    "value": round(float(sample[number]), 4),
+                    "value": round(float(sample[number]), 4) if np.isfinite(sample[number]) else None,
                     "limit": round(float(model.mean[number]), 4),
                     "unit": signal.unit,
                     "direction": "for",
@@ -185,19 +191,30 @@ class DepartureJudge:
             )
         return rows
 
-    async def _samples(self, connection: Connection, machine: Machine, start_us: int, steps: int) -> Array:
-        """Fast signals on the grid, float64 (steps, signals)."""
-        ids = [machine.signal_ids[key] for key in self._signals]
+    def _numbers(self, machine: Machine) -> tuple[str, ...]:
+        """The measured quantities that this machine has."""
+        return tuple(
+            signal.key
+            for signal in self._template.signals
+            if signal.kind == "number" and signal.key in machine.signal_ids
+        )
+
+    def _judged_on(self, keys: tuple[str, ...], baseline: Array) -> tuple[tuple[str, ...], Array]:
+        """The signals to judge, and their baseline (n, signals): slow ones only once they have settled in it."""
+        settled = warmed_up(baseline, self._template.behaviour.sampling_s)
+        fast = np.array([self._template.signal(key).response == "fast" for key in keys])
+        chosen = np.flatnonzero(fast | settled)
+        return tuple(keys[number] for number in chosen.tolist()), baseline[:, chosen]
+
+    async def _samples(
+        self, connection: Connection, machine: Machine, keys: Sequence[str], start_us: int, steps: int
+    ) -> Array:
+        """Signals on the grid, float64 (steps, keys)."""
+        ids = [machine.signal_ids[key] for key in keys]
         end = to_datetime(start_us + steps * self._step_us)
         batch = await read_readings(connection, ids, to_datetime(start_us), end)
         index = SignalIndex.of([machine])
         window = pivot_readings(batch, index, start_us, self._step_us, steps)
-        columns = [index.keys.index(key) for key in self._signals]
+        columns = [index.keys.index(key) for key in keys]
         values: Array = window.values[0, columns].T.astype(np.float64)
         return values
-
-
-def _hold(values: Array) -> Array:
-    """Only whole samples: a hole in the baseline teaches nothing."""
-    whole: Array = values[np.isfinite(values).all(axis=1)]
-    return whole
