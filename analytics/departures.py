@@ -18,7 +18,7 @@ from analytics.findings import new_finding
 from analytics.fleet import DepartureFleet, Followed
 from analytics.indicators import Array
 from analytics.scorer import DepartureState
-from analytics.warmup import warmed_up
+from analytics.warmup import judged_signals
 from analytics.window import SignalIndex, pivot_readings
 from historian import (
     Condition,
@@ -92,7 +92,8 @@ class DepartureJudge:
                 continue
             keys = self._numbers(machine)
             values = await self._samples(connection, machine, keys, to_microseconds(start), behaviour.baseline_samples)
-            keys, values = self._judged_on(keys, values)
+            chosen = judged_signals(self._template, keys, values, behaviour.sampling_s)
+            keys, values = tuple(keys[number] for number in chosen), values[:, chosen]
             if np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
                 # Too many holes to learn from: wait for a person to name a better baseline.
                 continue
@@ -198,13 +199,6 @@ class DepartureJudge:
             for signal in self._template.signals
             if signal.kind == "number" and signal.key in machine.signal_ids
         )
-
-    def _judged_on(self, keys: tuple[str, ...], baseline: Array) -> tuple[tuple[str, ...], Array]:
-        """The signals to judge, and their baseline (n, signals): slow ones only once they have settled in it."""
-        settled = warmed_up(baseline, self._template.behaviour.sampling_s)
-        fast = np.array([self._template.signal(key).response == "fast" for key in keys])
-        chosen = np.flatnonzero(fast | settled)
-        return tuple(keys[number] for number in chosen.tolist()), baseline[:, chosen]
 
     async def _samples(
         self, connection: Connection, machine: Machine, keys: Sequence[str], start_us: int, steps: int

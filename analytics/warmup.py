@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.indicators import Array
+from plant import Template
 
 # A machine's windings and bearings follow their load with time constants of up to an hour or so: eight of the
 # usual half hour are what a baseline must last before anything is said of them.
@@ -31,3 +32,11 @@ def warmed_up(values: Array, step_s: float) -> NDArray[np.bool_]:
     scatter = np.sqrt((first.var(axis=0, ddof=1) + second.var(axis=0, ddof=1)) / (_BLOCKS // 2))
     agreed: NDArray[np.bool_] = np.abs(second.mean(axis=0) - first.mean(axis=0)) <= _FAR * scatter
     return agreed
+
+
+def judged_signals(template: Template, keys: tuple[str, ...], baseline: Array, step_s: float) -> list[int]:
+    """Which signals of a baseline (n, keys) departures are judged on: fast ones, and slow ones that have settled."""
+    settled = warmed_up(baseline, step_s)
+    fast = np.array([template.signal(key).response == "fast" for key in keys])
+    chosen: list[int] = np.flatnonzero(fast | settled).tolist()
+    return chosen

@@ -1,12 +1,15 @@
 """`brain bench`: what this machine bears, measured with the product's own processes."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from brain.commands.detection_tables import show_quality
 from brain.commands.invocation import Json, print_json, run_body
+from brain.failure import Failure
 from brain.logs import configure_logs
 
 bench_app = typer.Typer(no_args_is_help=True, help="Benchmarks: real processes, on a database and broker of their own.")
@@ -93,6 +96,23 @@ def queries(
     console.print(table)
     scans = result["sequential_scans"]
     console.print(f"sequential scans over readings: {scans or 'none'}")
+    if as_json:
+        print_json(result)
+
+
+@bench_app.command("skab")
+def skab(
+    data: Annotated[Path, typer.Option(help="folder with valve1, valve2, other (data/ of github.com/waico/SKAB)")],
+    as_json: Json = False,
+) -> None:
+    """Detection on recordings of a real motor and pump. Example: `brain bench skab --data SKAB/data --json`"""
+    from brain.bench.skab import SkabError, bench_skab
+
+    try:
+        result = bench_skab(data)
+    except SkabError as error:
+        raise Failure(str(error)) from error
+    show_quality(Console(soft_wrap=True, width=max(Console().width, 120)), result)
     if as_json:
         print_json(result)
 
