@@ -1,5 +1,8 @@
 """`brain bench skab`: its counts are right, its split is fixed, and it finds what is plain to see."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +57,20 @@ def test_the_plain_event_is_found_and_simple_rules_stand_beside_it(folder: Path)
     assert result["ours_kept_apart"]["events"] == 3
     assert result["anomaly_free"]["baseline_400"]["episodes"] == 0
     assert set(result["published"]) == set(PUBLISHED)
+
+
+def test_the_command_prints_one_object_as_its_last_line(folder: Path, tmp_path: Path) -> None:
+    def brain(data: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "brain", "bench", "skab", "--data", str(data), "--json"]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    done = brain(folder)
+    assert done.returncode == 0, done.stderr
+    assert 0 <= json.loads(done.stdout.splitlines()[-1])["ours"]["far"] < 0.1
+    assert "published" in done.stdout
+    failed = brain(tmp_path)
+    assert failed.returncode == 1
+    assert "no labelled file" in failed.stderr
 
 
 def test_the_split_is_every_second_file() -> None:
