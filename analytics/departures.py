@@ -94,7 +94,7 @@ class DepartureJudge:
             values = await self._samples(connection, machine, keys, to_microseconds(start), behaviour.baseline_samples)
             chosen = judged_signals(self._template, keys, values, behaviour.sampling_s)
             keys, values = tuple(keys[number] for number in chosen), values[:, chosen]
-            if np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
+            if not keys or np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
                 # Too many holes to learn from: wait for a person to name a better baseline.
                 continue
             model = learn_departure(keys, values)
@@ -138,7 +138,12 @@ class DepartureJudge:
         kept: dict[str, Any] = {
             "departure": self._fleet.state(machine.id).as_json(),
             "indicators": {"departure": round(score, 4)},
-            "baseline": {"samples": model.samples, "seconds": model.samples * self._template.behaviour.sampling_s},
+            "baseline": {
+                "samples": model.samples,
+                "seconds": model.samples * self._template.behaviour.sampling_s,
+                # Whether the baseline saw a slow signal settle; before that it may have been a machine warming up.
+                "warmed_up": any(self._template.signal(key).response == "slow" for key in model.signals),
+            },
         }
         at = to_datetime(self._until[machine.id])
         await store_conditions(connection, [Condition(machine.id, machine.tenant_id, at, health, risk, version, kept)])

@@ -12,6 +12,8 @@ _LEAST_S = 8 * 1800.0
 _BLOCKS = 8
 # How far the second half may lie from the first, in standard errors of a mean of four blocks.
 _FAR = 2.0
+# Share of a baseline in which a signal must be known.
+_THERE = 0.8
 
 
 def warmed_up(values: Array, step_s: float) -> NDArray[np.bool_]:
@@ -35,8 +37,12 @@ def warmed_up(values: Array, step_s: float) -> NDArray[np.bool_]:
 
 
 def judged_signals(template: Template, keys: tuple[str, ...], baseline: Array, step_s: float) -> list[int]:
-    """Which signals of a baseline (n, keys) departures are judged on: fast ones, and slow ones that have settled."""
+    """Which signals of a baseline (n, keys) departures are judged on: fast ones, and slow ones that have settled.
+
+    One that is hardly there teaches nothing, and would take the others' samples with it.
+    """
     settled = warmed_up(baseline, step_s)
     fast = np.array([template.signal(key).response == "fast" for key in keys])
-    chosen: list[int] = np.flatnonzero(fast | settled).tolist()
+    there = np.isfinite(baseline).mean(axis=0) >= _THERE
+    chosen: list[int] = np.flatnonzero((fast | settled) & there).tolist()
     return chosen

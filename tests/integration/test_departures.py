@@ -1,0 +1,121 @@
+"""Machines whose physics nobody has written down: learnt, departed, back again, across restarts and versions."""
+
+import io
+
+import numpy as np
+import pytest
+
+from analytics.departures import DepartureJudge
+from historian import (
+    READING,
+    Connection,
+    Database,
+    LatestKeeper,
+    PartitionKeeper,
+    ensure_tenant,
+    load_machines,
+    register_machines,
+    store_model,
+    store_readings,
+)
+from plant import MICROSECONDS, Batch, MachineSpec, to_datetime
+
+pytestmark = [pytest.mark.integration]
+
+START = 1_795_000_000 * MICROSECONDS
+USUAL = {
+    "vibration_acceleration_1": 0.2,
+    "vibration_acceleration_2": 0.3,
+    "current": 2.0,
+    "voltage": 230.0,
+    "pressure": 0.4,
+    "flow": 32.0,
+    "motor_temperature": 70.0,
+    "fluid_temperature": 25.0,
+}
+# When flow falls, and when it is back [s].
+FALLS, BACK, END = 600, 800, 1000
+
+
+async def _recorded(connection: Connection) -> None:
+    """Two pump sets: of the first, flow falls for a while; the second has no second accelerometer and stays well."""
+    tenant_id = await ensure_tenant(connection, "t", "t")
+    await register_machines(
+        connection, tenant_id, [MachineSpec("s", "l", f"p{number}", f"p{number}", "pump_set") for number in (1, 2)]
+    )
+    random = np.random.default_rng(5)
+    latest = LatestKeeper()
+    for machine in await load_machines(connection):
+        for key, mean in USUAL.items():
+            if machine.code == "p2" and key == "vibration_acceleration_2":
+                continue
+            values = mean * (1 + random.normal(0, 0.01, END))
+            if key == "flow" and machine.code == "p1":
+                values[FALLS:BACK] *= 0.9
+            if key == "motor_temperature":
+                values += np.linspace(0, 10, END)
+            times = START + np.arange(END) * MICROSECONDS
+            ids = np.full(END, machine.signal_ids[key], np.int32)
+            await PartitionKeeper().ensure(connection, READING, int(times[0]), int(times[-1]))
+            batch = Batch(times, ids, values, np.zeros(END, np.int16))
+            async with connection.transaction():
+                await store_readings(connection, batch)
+            latest.note(batch)
+    async with connection.transaction():
+        await latest.flush(connection)
+
+
+async def _judge(connection: Connection) -> DepartureJudge:
+    judge = DepartureJudge("pump_set", await load_machines(connection))
+    await judge.begin(connection)
+    await judge.learn_missing(connection, 0)
+    return judge
+
+
+async def test_one_finding_from_fall_to_return_across_a_restart(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.connection() as connection:
+        await _recorded(connection)
+        monkeypatch.setattr("analytics.departures._MOST_SAMPLES", 250)
+        # A service that is started anew before every look.
+        for _ in range(3):
+            await (await _judge(connection)).tick(connection, 0)
+        findings = await connection.fetch(
+            "select machine.code, finding.* from finding join machine on machine.id = finding.machine_id"
+        )
+        conditions = await connection.fetch(
+            "select machine.code, explanation, model_version, health from machine_condition "
+            "join machine on machine.id = machine_condition.machine_id order by code"
+        )
+    assert [condition["code"] for condition in conditions] == ["p1", "p2"]
+    assert [finding["code"] for finding in findings] == ["p1"]
+    (finding,) = findings
+    assert finding["failure_mode"] == "unexplained_departure"
+    assert finding["model_version"] == 1
+    assert to_datetime(START + FALLS * MICROSECONDS) < finding["onset_at"] < finding["opened_at"]
+    assert finding["opened_at"] < to_datetime(START + (FALLS + 30) * MICROSECONDS)
+    assert to_datetime(START + BACK * MICROSECONDS) < finding["closed_at"]
+    assert finding["closed_at"] < to_datetime(START + (BACK + 60) * MICROSECONDS)
+    parts = [row["indicator"] for row in finding["evidence"] if row["indicator"] != "departure"]
+    assert parts[0] == "flow"
+    for condition in conditions:
+        assert condition["model_version"] == 1
+        assert condition["health"] > 90
+        # A quarter of an hour cannot tell warming up from a fault: temperatures are not judged.
+        assert condition["explanation"]["baseline"] == {"samples": 400, "seconds": 400, "warmed_up": False}
+        assert condition["explanation"]["indicators"]["departure"] < 1
+
+
+async def test_a_model_of_an_older_form_is_learnt_anew_as_the_next_version(database: Database) -> None:
+    async with database.connection() as connection:
+        await _recorded(connection)
+        old = io.BytesIO()
+        np.savez_compressed(old, signals=np.array(["flow"]), mean=np.zeros(1), limits=np.ones(2))
+        for machine in await load_machines(connection):
+            start, end = to_datetime(START), to_datetime(START + 400 * MICROSECONDS)
+            await store_model(connection, machine.id, machine.tenant_id, start, end, old.getvalue())
+        judge = await _judge(connection)
+        await judge.tick(connection, 0)
+        versions = await connection.fetch("select model_version from machine_condition")
+    assert [row["model_version"] for row in versions] == [2, 2]
