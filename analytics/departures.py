@@ -80,6 +80,7 @@ class DepartureJudge:
     async def learn_missing(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - as the other judge
         """Learn from a machine's first samples, once they are all there."""
         behaviour = self._template.behaviour
+        learnt: dict[int, DepartureModel] = {}
         for machine in self._machines:
             if machine.id in self._models:
                 continue
@@ -102,8 +103,10 @@ class DepartureJudge:
                 continue
             version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
             self._models[machine.id] = (version, model, to_microseconds(end))
-            self._fleet.put({machine.id: model}, {})
+            learnt[machine.id] = model
             log.info("model_learned", machine=machine.code, version=version, samples=behaviour.baseline_samples)
+        if learnt:
+            self._fleet.put(learnt, {})
 
     async def tick(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - source time decides
         """Judge every sample that has come since the last tick, in order."""
@@ -128,15 +131,17 @@ class DepartureJudge:
         version, model, _ = self._models[machine.id]
         since = self._until[machine.id] + self._step_us
         for step in np.flatnonzero(np.isfinite(values).any(axis=1)).tolist():
-            parts = model.contributions(followed.smoothed[step])
             time = since + step * self._step_us
-            await self._follow_sample(connection, machine, values[step], parts, time, bool(followed.departed[step]))
+            departed = bool(followed.departed[step])
+            await self._follow_sample(connection, machine, values[step], followed.smoothed[step], time, departed)
         self._until[machine.id] = since + (len(values) - 1) * self._step_us
+        state = self._fleet.state(machine.id)
         score = float(followed.scores[-1])
-        verdicts = diagnose([self._fault], {"departure": score})
+        # While a machine settles after a departure, what is left of it is no new one.
+        verdicts = diagnose([self._fault], {"departure": score if state.departed else score / state.bar})
         health, risk = health_and_risk(verdicts, [], {MODE: self._fault})
         kept: dict[str, Any] = {
-            "departure": self._fleet.state(machine.id).as_json(),
+            "departure": state.as_json(),
             "indicators": {"departure": round(score, 4)},
             "baseline": {
                 "samples": model.samples,
@@ -153,7 +158,7 @@ class DepartureJudge:
         connection: Connection,
         machine: Machine,
         sample: Array,
-        parts: Array,
+        smoothed: Array,
         time: int,
         departed: bool,
     ) -> None:
@@ -173,7 +178,7 @@ class DepartureJudge:
                 (),
                 to_datetime(time - (_HELD - 1) * self._step_us),
             )
-            finding.evidence.extend(self._contributions(model, sample, parts))
+            finding.evidence.extend(self._contributions(model, sample, model.contributions(smoothed)))
             self._open[machine.id] = await open_finding(connection, finding)
         elif not departed and machine.id in self._open:
             await close_finding(connection, self._open.pop(machine.id), to_datetime(time))
