@@ -11,6 +11,7 @@ from analytics.kpi import DEFINITIONS, KpiDefinition, KpiGroup, KpiValue, comput
 from analytics.operations import OperationService
 from analytics.plant import LivePlant
 from analytics.scorer import FleetScorer
+from analytics.sensor_watch import SensorWatch
 from analytics.service import ConditionService
 from analytics.warmup import judged_signals
 
@@ -27,6 +28,7 @@ __all__ = [
     "KpiValue",
     "LivePlant",
     "OperationService",
+    "SensorWatch",
     "compute_kpis",
     "judged_signals",
     "learn_departure",

@@ -11,6 +11,7 @@ Ind. Eng. Chem. Res. 40 (2001) 4403 (the two as one index); C. A. Lowry et al., 
 import io
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,7 @@ class DepartureModel:
     leading: how many directions T2 takes, the others are Q's
     usual: mean of (T2 + Q) / signals on blocks left out of the fit
     samples: length of the baseline
+    repeats: int64 (signals,), most samples in a row in which a signal said exactly the same
     """
 
     signals: tuple[str, ...]
@@ -54,6 +56,7 @@ class DepartureModel:
     leading: int
     usual: float
     samples: int
+    repeats: NDArray[np.int64]
 
     def score_samples(self, values: Array) -> Array:
         """(T2, Q) of samples (n, signals), each (n,) as an array (2, n); NaN where a signal is unknown.
@@ -88,6 +91,7 @@ class DepartureModel:
             variances=self.variances,
             spreads=self.spreads,
             numbers=np.array([self.leading, self.usual, self.samples]),
+            repeats=self.repeats,
         )
         return buffer.getvalue()
 
@@ -109,6 +113,7 @@ class DepartureModel:
                 int(leading),
                 usual,
                 int(samples),
+                arrays["repeats"],
             )
 
 
@@ -143,6 +148,7 @@ def learn_whole(signals: tuple[str, ...], whole: Array) -> DepartureModel:
         min(leading, len(mean)),
         _usual(calm),
         len(whole),
+        _repeats(whole),
     )
 
 
@@ -192,6 +198,15 @@ def _usual(calm: Array) -> float:
         squares = ((calm[test] - mean) / scale @ directions) ** 2 / variances
         distances.append(squares.mean(axis=1))
     return max(float(np.mean(np.concatenate(distances))), 1e-9)
+
+
+def _repeats(whole: Array) -> NDArray[np.int64]:
+    """Most samples in a row that are exactly the same, (signals,)."""
+    run = most = np.ones(whole.shape[1], np.int64)
+    for before, sample in pairwise(whole):
+        run = np.where(sample == before, run + 1, 1)
+        most = np.maximum(most, run)
+    return most
 
 
 def _shares(parts: Array) -> Array:

@@ -10,16 +10,17 @@ from typing import Any
 import numpy as np
 import structlog
 
-from analytics.case import OPEN_AT
+from analytics.case import OPEN_AT, Case
 from analytics.condition import health_and_risk
 from analytics.departure import DepartureModel, learn_departure
-from analytics.diagnosis import diagnose
+from analytics.diagnosis import Verdict, diagnose
 from analytics.findings import new_finding
 from analytics.fleet import DepartureFleet, Followed
 from analytics.indicators import Array
 from analytics.scorer import DepartureState
+from analytics.sensor_watch import SensorWatch
 from analytics.warmup import judged_signals
-from analytics.window import SignalIndex, pivot_readings
+from analytics.window import SignalIndex, Window, pivot_readings
 from historian import (
     Condition,
     Connection,
@@ -52,12 +53,16 @@ class DepartureJudge:
         self._template = template_library()[template_key]
         self._machines = machines
         self._fault = fault_library()[MODE]
+        kinds = [fault_library()[key] for key in self._template.failure_modes]
+        self._sensor_faults = {fault.key: fault for fault in kinds if fault.kind == "sensor"}
         self._step_us = round(self._template.behaviour.sampling_s * MICROSECONDS)
         self._models: dict[int, tuple[int, DepartureModel, int]] = {}
         self._fleet = DepartureFleet()
         self._until: dict[int, int] = {}
         self._open: dict[int, int] = {}
         self._held: dict[int, int] = {}
+        self._watches: dict[int, SensorWatch] = {}
+        self._sensor_cases: dict[int, Case] = {machine.id: Case() for machine in machines}
 
     async def begin(self, connection: Connection) -> None:
         """Take up what an earlier run has left."""
@@ -76,6 +81,8 @@ class DepartureJudge:
         for finding in await open_findings(connection):
             if finding.machine_id in mine and finding.failure_mode == MODE:
                 self._open[finding.machine_id] = finding.id
+            elif finding.machine_id in mine and finding.failure_mode in self._sensor_faults:
+                self._sensor_cases[finding.machine_id].opened(finding.failure_mode, finding.id)
 
     async def learn_missing(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - as the other judge
         """Learn from a machine's first samples, once they are all there."""
@@ -92,7 +99,8 @@ class DepartureJudge:
             if newest < end + timedelta(microseconds=_SETTLE_US):
                 continue
             keys = self._numbers(machine)
-            values = await self._samples(connection, machine, keys, to_microseconds(start), behaviour.baseline_samples)
+            window = await self._window(connection, machine, to_microseconds(start), behaviour.baseline_samples)
+            values = self._values(window, machine, keys)
             chosen = judged_signals(self._template, keys, values, behaviour.sampling_s)
             keys, values = tuple(keys[number] for number in chosen), values[:, chosen]
             if not keys or np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
@@ -121,7 +129,8 @@ class DepartureJudge:
                 continue
             steps = min((to_microseconds(newest) - _SETTLE_US - since) // self._step_us + 1, _MOST_SAMPLES)
             if steps > 0:
-                samples[machine.id] = await self._samples(connection, machine, model.signals, since, int(steps))
+                window = await self._window(connection, machine, since, int(steps))
+                samples[machine.id] = self._believed(window, machine, model)
         followed = self._fleet.follow(samples)
         for machine in self._machines:
             if machine.id in followed:
@@ -139,10 +148,15 @@ class DepartureJudge:
         score = float(followed.scores[-1])
         # While a machine settles after a departure, what is left of it is no new one.
         verdicts = diagnose([self._fault], {"departure": score if state.departed else score / state.bar})
-        health, risk = health_and_risk(verdicts, [], {MODE: self._fault})
+        watch = self._watches[machine.id]
+        found = watch.indicators()
+        sensors = diagnose(self._sensor_faults.values(), found)
+        await self._follow_sensors(connection, machine, sensors, watch.suspects(), self._until[machine.id])
+        health, risk = health_and_risk(verdicts, sensors, {MODE: self._fault} | self._sensor_faults)
         kept: dict[str, Any] = {
             "departure": state.as_json(),
-            "indicators": {"departure": round(score, 4)},
+            "indicators": {"departure": round(score, 4)} | {key: round(value, 4) for key, value in found.items()},
+            "suspects": watch.suspects(),
             "baseline": {
                 "samples": model.samples,
                 "seconds": model.samples * self._template.behaviour.sampling_s,
@@ -210,15 +224,44 @@ class DepartureJudge:
             if signal.kind == "number" and signal.key in machine.signal_ids
         )
 
-    async def _samples(
-        self, connection: Connection, machine: Machine, keys: Sequence[str], start_us: int, steps: int
-    ) -> Array:
-        """Signals on the grid, float64 (steps, keys)."""
-        ids = [machine.signal_ids[key] for key in keys]
+    async def _window(self, connection: Connection, machine: Machine, start_us: int, steps: int) -> Window:
+        """All signals of a machine on the grid."""
+        ids = [machine.signal_ids[key] for key in self._numbers(machine)]
         end = to_datetime(start_us + steps * self._step_us)
         batch = await read_readings(connection, ids, to_datetime(start_us), end)
-        index = SignalIndex.of([machine])
-        window = pivot_readings(batch, index, start_us, self._step_us, steps)
-        columns = [index.keys.index(key) for key in keys]
-        values: Array = window.values[0, columns].T.astype(np.float64)
+        return pivot_readings(batch, SignalIndex.of([machine]), start_us, self._step_us, steps)
+
+    def _values(self, window: Window, machine: Machine, keys: Sequence[str]) -> Array:
+        """Some signals of it, float64 (steps, keys)."""
+        values: Array = window.values[0, _columns(machine, keys)].T.astype(np.float64)
         return values
+
+    def _believed(self, window: Window, machine: Machine, model: DepartureModel) -> Array:
+        """Samples (steps, signals) of the model without what sensors say that are stuck."""
+        watch = self._watches.setdefault(machine.id, SensorWatch(model))
+        columns = _columns(machine, model.signals)
+        values = self._values(window, machine, model.signals)
+        return watch.follow(values, window.bad[0, columns], window.seen[0, columns])
+
+    async def _follow_sensors(
+        self, connection: Connection, machine: Machine, sensors: list[Verdict], suspects: list[str], time: int
+    ) -> None:
+        """Open and close the findings of sensors: a bad one is a finding of its own, never an illness."""
+        case = self._sensor_cases[machine.id]
+        known = {verdict.failure_mode: verdict for verdict in sensors}
+        probabilities = {mode: verdict.probability for mode, verdict in known.items()}
+        tops = {verdict.failure_mode: verdict.probability for verdict in sensors[:1]}
+        opening, closing = case.follow(time, tops, probabilities)
+        version, _, _ = self._models[machine.id]
+        for mode in opening:
+            finding = new_finding(machine, self._sensor_faults[mode], known[mode], sensors, time, version, suspects)
+            case.opened(mode, await open_finding(connection, finding))
+        for mode in closing:
+            await close_finding(connection, case.open[mode], to_datetime(time))
+            case.closed(mode)
+
+
+def _columns(machine: Machine, keys: Sequence[str]) -> list[int]:
+    """Where signals lie in a window of this machine."""
+    index = SignalIndex.of([machine])
+    return [index.keys.index(key) for key in keys]

@@ -15,6 +15,8 @@ from analytics.persistence import Persistence
 
 # A jump of more deviations than this says no more, and would be remembered for too long.
 _FAR = 200.0
+# A sample that jumps so many deviations away counts only if the next one is away as well: lone ones are the sensor's.
+_JUMP = 12.0
 # Limits, in deviations: of the signal furthest off, of all together (root mean square), of one sample's distance
 # relative to the usual one.
 _ALONE, _TOGETHER, _BROKEN = 5.5, 2.75, 4.0
@@ -28,11 +30,13 @@ _LEAST_KNOWN = 0.5
 class DepartureState:
     """What is carried from sample to sample of one machine; plain values, stored as JSON.
 
-    smoothed, missing: per signal, moving average of the standardized signal and samples since it was last known
+    smoothed, missing, jumped: per signal, moving average of the standardized signal, samples since it was last
+        known, and whether the newest one was far off
     """
 
     smoothed: list[float] | None = None
     missing: list[int] | None = None
+    jumped: list[bool] | None = None
     broken: float = 1.0
     score: float = 0.0
     departed: bool = False
@@ -69,6 +73,7 @@ class FleetScorer:
         self.scores: NDArray[np.float64] = np.zeros(shape[0])
         self._broken = np.ones(shape[0])
         self._missing = np.zeros(shape, np.int64)
+        self._jumped = np.zeros(shape, bool)
         self._persistence = Persistence.of(shape[0])
         self._everyone = np.arange(shape[0])
 
@@ -92,9 +97,12 @@ class FleetScorer:
     def _take(self, values: Array, known: NDArray[np.bool_], rows: NDArray[np.int64]) -> None:
         if not len(rows):
             return
-        whole = bool(known.all())
         z = np.clip((values - self._mean[rows]) / self._scale[rows], -_FAR, _FAR)
         before = self.smoothed[rows]
+        far = np.abs(z - before) > _JUMP
+        jumped = np.where(known, far, self._jumped[rows])
+        known = known & ~(far & ~self._jumped[rows])
+        whole = bool(known.all())
         smoothed = before + (z - before) / SMOOTHING_SAMPLES
         missing = np.zeros_like(self._missing[rows]) if whole else np.where(known, 0, self._missing[rows] + 1)
         if not whole:
@@ -109,6 +117,7 @@ class FleetScorer:
         broken = self._broken[rows] + (relative - self._broken[rows]) / SMOOTHING_SAMPLES
         scores = np.maximum(np.sqrt(alone * np.sqrt(together) / _TOGETHER), broken / _BROKEN)
         self.smoothed[rows], self._missing[rows], self._broken[rows] = smoothed, missing, broken
+        self._jumped[rows] = jumped
         self.scores[rows] = scores
         self._persistence.follow(scores, rows)
 
@@ -118,6 +127,7 @@ class FleetScorer:
         return DepartureState(
             self.smoothed[row].tolist(),
             self._missing[row].tolist(),
+            self._jumped[row].tolist(),
             float(self._broken[row]),
             float(self.scores[row]),
             bool(held.departed[row]),
@@ -128,10 +138,10 @@ class FleetScorer:
 
     def restore(self, row: int, state: DepartureState) -> None:
         """Go on with one machine where :meth:`state` left it."""
-        if state.smoothed is None or state.missing is None:
+        if state.smoothed is None or state.missing is None or state.jumped is None:
             return
         held = self._persistence
-        self.smoothed[row], self._missing[row] = state.smoothed, state.missing
+        self.smoothed[row], self._missing[row], self._jumped[row] = state.smoothed, state.missing, state.jumped
         self._broken[row], self.scores[row] = state.broken, state.score
         held.departed[row], held.peak[row] = state.departed, state.peak
         held.bar[row], held.cleared[row] = state.bar, state.cleared

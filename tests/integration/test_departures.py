@@ -18,7 +18,7 @@ from historian import (
     store_model,
     store_readings,
 )
-from plant import MICROSECONDS, Batch, MachineSpec, to_datetime
+from plant import MICROSECONDS, Batch, MachineSpec, Quality, to_datetime
 
 pytestmark = [pytest.mark.integration]
 
@@ -37,8 +37,11 @@ USUAL = {
 FALLS, BACK, END = 600, 800, 1000
 
 
-async def _recorded(connection: Connection) -> None:
-    """Two pump sets: of the first, flow falls for a while; the second has no second accelerometer and stays well."""
+async def _recorded(connection: Connection, sensor_fault: str = "") -> None:
+    """Two pump sets: of the first, flow falls for a while; the second has no second accelerometer and stays well.
+
+    With a sensor's fault, flow does not fall, but its sensor fails and stays so.
+    """
     tenant_id = await ensure_tenant(connection, "t", "t")
     await register_machines(
         connection, tenant_id, [MachineSpec("s", "l", f"p{number}", f"p{number}", "pump_set") for number in (1, 2)]
@@ -50,19 +53,31 @@ async def _recorded(connection: Connection) -> None:
             if machine.code == "p2" and key == "vibration_acceleration_2":
                 continue
             values = mean * (1 + random.normal(0, 0.01, END))
+            qualities = np.zeros(END, np.int16)
             if key == "flow" and machine.code == "p1":
-                values[FALLS:BACK] *= 0.9
+                _spoil(values, qualities, sensor_fault)
             if key == "motor_temperature":
                 values += np.linspace(0, 10, END)
             times = START + np.arange(END) * MICROSECONDS
             ids = np.full(END, machine.signal_ids[key], np.int32)
             await PartitionKeeper().ensure(connection, READING, int(times[0]), int(times[-1]))
-            batch = Batch(times, ids, values, np.zeros(END, np.int16))
+            batch = Batch(times, ids, values, qualities)
             async with connection.transaction():
                 await store_readings(connection, batch)
             latest.note(batch)
     async with connection.transaction():
         await latest.flush(connection)
+
+
+def _spoil(values: np.ndarray, qualities: np.ndarray, sensor_fault: str) -> None:
+    if sensor_fault == "sensor_stuck":
+        values[FALLS:] = values[FALLS]
+    elif sensor_fault == "sensor_dropout":
+        qualities[FALLS:] = Quality.BAD
+    elif sensor_fault == "sensor_spikes":
+        values[FALLS::20] *= 3
+    else:
+        values[FALLS:BACK] *= 0.9
 
 
 async def _judge(connection: Connection) -> DepartureJudge:
@@ -119,3 +134,26 @@ async def test_a_model_of_an_older_form_is_learnt_anew_as_the_next_version(datab
         await judge.tick(connection, 0)
         versions = await connection.fetch("select model_version from machine_condition")
     assert [row["model_version"] for row in versions] == [2, 2]
+
+
+@pytest.mark.parametrize("mode", ["sensor_stuck", "sensor_dropout", "sensor_spikes"])
+async def test_a_bad_sensor_is_a_finding_of_its_own_and_takes_no_health(
+    database: Database, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    async with database.connection() as connection:
+        await _recorded(connection, mode)
+        monkeypatch.setattr("analytics.departures._MOST_SAMPLES", 20)
+        judge = await _judge(connection)
+        for _ in range(30):
+            await judge.tick(connection, 0)
+        findings = await connection.fetch("select failure_mode, evidence, closed_at from finding")
+        condition = await connection.fetchrow(
+            "select health, risk, explanation from machine_condition "
+            "join machine on machine.id = machine_condition.machine_id where code = 'p1'"
+        )
+    assert [finding["failure_mode"] for finding in findings] == [mode]
+    assert findings[0]["closed_at"] is None
+    assert "flow" in findings[0]["evidence"][0]["text_en"]
+    assert condition["explanation"]["suspects"] == ["flow"]
+    assert condition["health"] > 90
+    assert condition["risk"] > 0.2

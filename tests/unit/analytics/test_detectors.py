@@ -12,6 +12,7 @@ from analytics.detectors import DepartureDetector, KernelDetector
 from analytics.fleet import DepartureFleet
 from analytics.persistence import Persistence
 from analytics.scorer import DepartureState, FleetScorer, follow
+from analytics.sensor_watch import SensorWatch
 from analytics.warmup import judged_signals, warmed_up
 from plant import template_library
 
@@ -122,6 +123,56 @@ def test_a_signal_that_stays_away_is_left_out_and_the_others_are_judged():
     frozen, _ = follow(model, DepartureState(), values)
     assert (frozen[310:] == frozen[309]).all(), "of too little nothing is concluded"
     assert np.isfinite(scores).all()
+
+
+def test_a_lone_spike_is_the_sensors_and_two_in_a_row_are_not():
+    values, model = _machine(1)[400:650].copy(), _model(1)
+    values[100:200:10, 1] += 3000
+    scores, departed = follow(model, DepartureState(), values)
+    assert not departed.any()
+    assert scores.max() < 1
+    values[150:152, 1] += 3000
+    assert follow(model, DepartureState(), values)[1][151]
+
+
+def test_sensors_are_told_apart_by_what_is_usual_for_them():
+    values = _machine(1)[:700].copy()
+    values[:, 3] = np.round(values[:, 3] / 2) * 2  # so coarse that it repeats itself all the time
+    model = learn_departure(SIGNALS, values[:400])
+    assert model is not None
+    none, all_seen = np.zeros(4, int), np.full(4, 60)
+    well = SensorWatch(model)
+    assert np.array_equal(well.follow(values[400:], none, all_seen), values[400:])
+    assert well.indicators() == {"stuck_signals": 0, "dropout_share": 0, "spikes": 0}
+
+    stuck = values[400:].copy()
+    stuck[100:, 0] = stuck[100, 0]
+    watch = SensorWatch(model)
+    believed = watch.follow(stuck, none, all_seen)
+    assert watch.suspects() == ["a"]
+    first = int(np.flatnonzero(np.isnan(believed[:, 0]))[0])
+    assert first == 100 + 29
+    assert np.array_equal(believed[:, 1:], stuck[:, 1:])
+
+    spiky = values[400:].copy()
+    spiky[[250, 280], 2] *= 9
+    watch = SensorWatch(model)
+    watch.follow(spiky, none, all_seen)
+    assert watch.indicators()["spikes"] == 2
+    watch.follow(values[400:500], none, all_seen)
+    assert watch.indicators()["spikes"] == 0, "a minute later it is over"
+
+    dropped = SensorWatch(model)
+    dropped.follow(values[400:460], np.array([0, 60, 0, 0]), all_seen)
+    assert dropped.suspects() == ["b"]
+    assert dropped.indicators()["dropout_share"] == 1
+
+
+def test_when_all_stand_still_no_sensor_is_stuck():
+    values, model = _machine(1), _model(1)
+    watch = SensorWatch(model)
+    watch.follow(np.repeat(values[400:401], 200, axis=0), np.zeros(4, int), np.full(4, 200))
+    assert watch.suspects() == []
 
 
 def test_a_start_in_the_baseline_does_not_blind_the_model():
