@@ -11,7 +11,7 @@ from analytics.kpi import DEFINITIONS, KpiDefinition, KpiGroup, KpiValue, comput
 from analytics.operations import OperationService
 from analytics.plant import LivePlant
 from analytics.scorer import FleetScorer
-from analytics.sensor_watch import SensorWatch
+from analytics.sensor_watch import FleetSensors
 from analytics.service import ConditionService
 from analytics.warmup import judged_signals
 
@@ -22,13 +22,13 @@ __all__ = [
     "DepartureFleet",
     "DepartureModel",
     "FleetScorer",
+    "FleetSensors",
     "KernelDetector",
     "KpiDefinition",
     "KpiGroup",
     "KpiValue",
     "LivePlant",
     "OperationService",
-    "SensorWatch",
     "compute_kpis",
     "judged_signals",
     "learn_departure",

@@ -18,7 +18,6 @@ from analytics.findings import new_finding
 from analytics.fleet import DepartureFleet, Followed
 from analytics.indicators import Array
 from analytics.scorer import DepartureState
-from analytics.sensor_watch import SensorWatch
 from analytics.warmup import judged_signals
 from analytics.window import SignalIndex, Window, pivot_readings
 from historian import (
@@ -61,7 +60,6 @@ class DepartureJudge:
         self._until: dict[int, int] = {}
         self._open: dict[int, int] = {}
         self._held: dict[int, int] = {}
-        self._watches: dict[int, SensorWatch] = {}
         self._sensor_cases: dict[int, Case] = {machine.id: Case() for machine in machines}
 
     async def begin(self, connection: Connection) -> None:
@@ -130,7 +128,9 @@ class DepartureJudge:
             steps = min((to_microseconds(newest) - _SETTLE_US - since) // self._step_us + 1, _MOST_SAMPLES)
             if steps > 0:
                 window = await self._window(connection, machine, since, int(steps))
-                samples[machine.id] = self._believed(window, machine, model)
+                samples[machine.id] = self._values(window, machine, model.signals)
+                columns = _columns(machine, model.signals)
+                self._fleet.count(machine.id, window.bad[0, columns], window.seen[0, columns], int(steps))
         followed = self._fleet.follow(samples)
         for machine in self._machines:
             if machine.id in followed:
@@ -148,15 +148,14 @@ class DepartureJudge:
         score = float(followed.scores[-1])
         # While a machine settles after a departure, what is left of it is no new one.
         verdicts = diagnose([self._fault], {"departure": score if state.departed else score / state.bar})
-        watch = self._watches[machine.id]
-        found = watch.indicators()
+        found, suspects = self._fleet.sensors(machine.id)
         sensors = diagnose(self._sensor_faults.values(), found)
-        await self._follow_sensors(connection, machine, sensors, watch.suspects(), self._until[machine.id])
+        await self._follow_sensors(connection, machine, sensors, suspects, self._until[machine.id])
         health, risk = health_and_risk(verdicts, sensors, {MODE: self._fault} | self._sensor_faults)
         kept: dict[str, Any] = {
             "departure": state.as_json(),
             "indicators": {"departure": round(score, 4)} | {key: round(value, 4) for key, value in found.items()},
-            "suspects": watch.suspects(),
+            "suspects": suspects,
             "baseline": {
                 "samples": model.samples,
                 "seconds": model.samples * self._template.behaviour.sampling_s,
@@ -235,13 +234,6 @@ class DepartureJudge:
         """Some signals of it, float64 (steps, keys)."""
         values: Array = window.values[0, _columns(machine, keys)].T.astype(np.float64)
         return values
-
-    def _believed(self, window: Window, machine: Machine, model: DepartureModel) -> Array:
-        """Samples (steps, signals) of the model without what sensors say that are stuck."""
-        watch = self._watches.setdefault(machine.id, SensorWatch(model))
-        columns = _columns(machine, model.signals)
-        values = self._values(window, machine, model.signals)
-        return watch.follow(values, window.bad[0, columns], window.seen[0, columns])
 
     async def _follow_sensors(
         self, connection: Connection, machine: Machine, sensors: list[Verdict], suspects: list[str], time: int

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 
-from analytics import DepartureModel, FleetScorer, learn_departure
+from analytics import DepartureModel, FleetScorer, FleetSensors, learn_departure
 from plant import template_library
 
 _SEED = 7
@@ -20,7 +20,7 @@ _OBJECTS = 200
 
 
 def bench_score(machines: int, seconds: int, template: str, say: Callable[[str], None]) -> dict[str, Any]:
-    """CPU time of this process to score every machine once a second, and what objects a machine would take.
+    """CPU time of this process to follow every machine's sensors and score it once a second, and what objects take.
 
     Readings are made up (a common load and noise); a share of them is missing, as on a real plant.
     """
@@ -30,14 +30,18 @@ def bench_score(machines: int, seconds: int, template: str, say: Callable[[str],
     say(f"{machines:,} machines of template {template}, {len(signals)} signals each ...")
     different = [_learn(signals, random) for _ in range(min(_DIFFERENT, machines))]
     models = [different[number % len(different)] for number in range(machines)]
-    scorer = FleetScorer(models)
+    scorer, sensors, everyone = FleetScorer(models), FleetSensors(models), np.arange(machines)
     means, scales = np.stack([model.mean for model in models]), np.stack([model.scale for model in models])
     samples = [means + scales * random.normal(0, 1, means.shape) for _ in range(min(seconds, 10))]
     with_gaps = [np.where(random.random(sample.shape) < 0.01, np.nan, sample) for sample in samples]
-    scorer.step(samples[0])
+
+    def second(number: int, given: list[NDArray[np.float64]]) -> object:
+        return scorer.step(sensors.step(given[number % len(given)], everyone))
+
+    second(0, samples)
     result: dict[str, Any] = {"machines": machines, "signals": len(signals), "template": template}
-    whole_s = _cpu_s(lambda: [scorer.step(samples[second % len(samples)]) for second in range(seconds)])
-    gaps_s = _cpu_s(lambda: [scorer.step(with_gaps[second % len(with_gaps)]) for second in range(seconds)])
+    whole_s = _cpu_s(lambda: [second(number, samples) for number in range(seconds)])
+    gaps_s = _cpu_s(lambda: [second(number, with_gaps) for number in range(seconds)])
     per_machine_s = whole_s / seconds / machines
     result["machines_per_s"] = round(1 / per_machine_s)
     result["cpu_s_per_second"] = round(whole_s / seconds, 5)

@@ -15,7 +15,7 @@ from scipy.stats import chi2
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 
-from analytics import DepartureFleet, KernelDetector, SensorWatch, judged_signals, learn_departure
+from analytics import DepartureFleet, KernelDetector, judged_signals, learn_departure
 from brain.bench.verdicts import Flags, episodes, quality
 from plant import template_library
 
@@ -104,9 +104,7 @@ def departed(records: list[Record], baseline_rows: int = BASELINE_ROWS) -> list[
         model = learn_departure(tuple(keys[column] for column in chosen), baseline[:, chosen])
         if model is None:
             raise SkabError(f"{record.name} has too few rows to learn from")
-        rest = record.values[baseline_rows:, chosen]
-        seen = np.full(len(chosen), len(rest))
-        models[number], samples[number] = model, SensorWatch(model).follow(rest, np.zeros_like(seen), seen)
+        models[number], samples[number] = model, record.values[baseline_rows:, chosen]
     fleet = DepartureFleet()
     fleet.put(models, {})
     followed = fleet.follow(samples)

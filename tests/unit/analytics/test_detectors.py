@@ -12,7 +12,7 @@ from analytics.detectors import DepartureDetector, KernelDetector
 from analytics.fleet import DepartureFleet
 from analytics.persistence import Persistence
 from analytics.scorer import DepartureState, FleetScorer, follow
-from analytics.sensor_watch import SensorWatch
+from analytics.sensor_watch import FleetSensors
 from analytics.warmup import judged_signals, warmed_up
 from plant import template_library
 
@@ -135,44 +135,58 @@ def test_a_lone_spike_is_the_sensors_and_two_in_a_row_are_not():
     assert follow(model, DepartureState(), values)[1][151]
 
 
+def _watched(model: DepartureModel, values: np.ndarray) -> tuple[FleetSensors, np.ndarray]:
+    """The sensors of one machine after some samples, and what is believed of these."""
+    sensors = FleetSensors([model])
+    return sensors, np.concatenate([sensors.step(sample[None], np.array([0])) for sample in values])
+
+
 def test_sensors_are_told_apart_by_what_is_usual_for_them():
     values = _machine(1)[:700].copy()
     values[:, 3] = np.round(values[:, 3] / 2) * 2  # so coarse that it repeats itself all the time
     model = learn_departure(SIGNALS, values[:400])
     assert model is not None
-    none, all_seen = np.zeros(4, int), np.full(4, 60)
-    well = SensorWatch(model)
-    assert np.array_equal(well.follow(values[400:], none, all_seen), values[400:])
-    assert well.indicators() == {"stuck_signals": 0, "dropout_share": 0, "spikes": 0}
+    well, believed = _watched(model, values[400:])
+    assert np.array_equal(believed, values[400:])
+    assert well.indicators(0) == {"stuck_signals": 0, "dropout_share": 0, "spikes": 0}
+    assert well.suspects(0) == []
 
     stuck = values[400:].copy()
     stuck[100:, 0] = stuck[100, 0]
-    watch = SensorWatch(model)
-    believed = watch.follow(stuck, none, all_seen)
-    assert watch.suspects() == ["a"]
-    first = int(np.flatnonzero(np.isnan(believed[:, 0]))[0])
-    assert first == 100 + 29
+    sensors, believed = _watched(model, stuck)
+    assert sensors.suspects(0) == ["a"]
+    assert np.flatnonzero(np.isnan(believed[:, 0]))[0] == 100 + 29
     assert np.array_equal(believed[:, 1:], stuck[:, 1:])
 
     spiky = values[400:].copy()
     spiky[[250, 280], 2] *= 9
-    watch = SensorWatch(model)
-    watch.follow(spiky, none, all_seen)
-    assert watch.indicators()["spikes"] == 2
-    watch.follow(values[400:500], none, all_seen)
-    assert watch.indicators()["spikes"] == 0, "a minute later it is over"
+    sensors, _ = _watched(model, spiky)
+    assert sensors.indicators(0)["spikes"] == 2
+    assert sensors.suspects(0) == ["c"]
+    for sample in values[400:500]:
+        sensors.step(sample[None], np.array([0]))
+    assert sensors.indicators(0)["spikes"] == 0, "a minute later it is over"
 
-    dropped = SensorWatch(model)
-    dropped.follow(values[400:460], np.array([0, 60, 0, 0]), all_seen)
-    assert dropped.suspects() == ["b"]
-    assert dropped.indicators()["dropout_share"] == 1
+    well.count(0, np.array([0, 60, 0, 0]), np.full(4, 60), 60)
+    assert well.suspects(0) == ["b"]
+    assert well.indicators(0)["dropout_share"] == 1
 
 
 def test_when_all_stand_still_no_sensor_is_stuck():
-    values, model = _machine(1), _model(1)
-    watch = SensorWatch(model)
-    watch.follow(np.repeat(values[400:401], 200, axis=0), np.zeros(4, int), np.full(4, 200))
-    assert watch.suspects() == []
+    sensors, _ = _watched(_model(1), np.repeat(_machine(1)[400:401], 200, axis=0))
+    assert sensors.suspects(0) == []
+
+
+def test_what_is_known_of_sensors_survives_another_machine_being_taken_up():
+    values = _machine(1)[400:480].copy()
+    values[20:, 0] = values[20, 0]
+    fleet = DepartureFleet()
+    fleet.put({1: _model(1)}, {})
+    fleet.follow({1: values[:40]})
+    fleet.put({2: _model(2)}, {})
+    fleet.follow({1: values[40:], 2: _machine(2)[400:410]})
+    assert fleet.sensors(1) == ({"stuck_signals": 1, "dropout_share": 0, "spikes": 0}, ["a"])
+    assert fleet.sensors(2)[1] == []
 
 
 def test_a_start_in_the_baseline_does_not_blind_the_model():
