@@ -18,7 +18,7 @@ from analytics.findings import new_finding
 from analytics.fleet import DepartureFleet, Followed
 from analytics.indicators import Array
 from analytics.scorer import DepartureState
-from analytics.warmup import judged_signals
+from analytics.warmup import LEAST_S, judged_signals
 from analytics.window import SignalIndex, Window, pivot_readings
 from historian import (
     Condition,
@@ -159,8 +159,7 @@ class DepartureJudge:
             "baseline": {
                 "samples": model.samples,
                 "seconds": model.samples * self._template.behaviour.sampling_s,
-                # Whether the baseline saw a slow signal settle; before that it may have been a machine warming up.
-                "warmed_up": any(self._template.signal(key).response == "slow" for key in model.signals),
+                "warmed_up": self._warmed_up(model),
             },
         }
         at = to_datetime(self._until[machine.id])
@@ -192,6 +191,7 @@ class DepartureJudge:
                 to_datetime(time - (_HELD - 1) * self._step_us),
             )
             finding.evidence.extend(self._contributions(model, sample, model.contributions(smoothed)))
+            finding.evidence.extend(self._doubt(model))
             self._open[machine.id] = await open_finding(connection, finding)
         elif not departed and machine.id in self._open:
             await close_finding(connection, self._open.pop(machine.id), to_datetime(time))
@@ -214,6 +214,28 @@ class DepartureJudge:
                 }
             )
         return rows
+
+    def _warmed_up(self, model: DepartureModel) -> bool:
+        """Whether the baseline saw a slow signal settle."""
+        return any(self._template.signal(key).response == "slow" for key in model.signals)
+
+    def _doubt(self, model: DepartureModel) -> list[dict[str, Any]]:
+        """What speaks against any departure from a short baseline: perhaps the machine was only warming up."""
+        if self._warmed_up(model):
+            return []
+        seconds = model.samples * self._template.behaviour.sampling_s
+        return [
+            {
+                "indicator": "baseline",
+                "value": seconds,
+                "limit": LEAST_S,
+                "unit": "s",
+                "direction": "against",
+                "weight": 0.0,
+                "text_en": f"Learnt on {seconds:.0f} s in which no slow signal settled: it may have been warming up",
+                "text_zh": f"仅以{seconds:.0f}秒学习，其间慢变信号尚未稳定：设备可能仍在升温",
+            }
+        ]
 
     def _numbers(self, machine: Machine) -> tuple[str, ...]:
         """The measured quantities that this machine has."""

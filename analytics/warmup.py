@@ -8,7 +8,7 @@ from plant import Template
 
 # A machine's windings and bearings follow their load with time constants of up to an hour or so: eight of the
 # usual half hour are what a baseline must last before anything is said of them.
-_LEAST_S = 8 * 1800.0
+LEAST_S = 8 * 1800.0
 _BLOCKS = 8
 # How far the second half may lie from the first, in standard errors of a mean of four blocks.
 _FAR = 2.0
@@ -23,7 +23,7 @@ def warmed_up(values: Array, step_s: float) -> NDArray[np.bool_]:
     slow signal are far from independent.
     """
     signals = values.shape[1]
-    if len(values) * step_s < _LEAST_S:
+    if len(values) * step_s < LEAST_S:
         return np.zeros(signals, bool)
     blocks = np.array_split(values, _BLOCKS)
     means = np.full((_BLOCKS, signals), np.nan)

@@ -114,6 +114,7 @@ async def test_one_finding_from_fall_to_return_across_a_restart(
     assert finding["closed_at"] < to_datetime(START + (BACK + 60) * MICROSECONDS)
     parts = [row["indicator"] for row in finding["evidence"] if row["indicator"] != "departure"]
     assert parts[0] == "flow"
+    assert parts[-1] == "baseline", "an engineer is told that it was learnt on little"
     for condition in conditions:
         assert condition["model_version"] == 1
         assert condition["health"] > 90
