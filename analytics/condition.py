@@ -68,7 +68,7 @@ def judge_machine(
         # A plant that sends once a minute shows a stuck sensor in its minutes.
         stuck = stuck_signals({key: minutes[key][-45:] for key in numeric if key in minutes}, numeric)
     dropped = [key for key, share in (bad_share or {}).items() if share > 0.3]
-    spiked = {key: spikes(recent[key], 20.0) for key in recent if template.signal(key).speed == "slow"}
+    spiked = {key: spikes(recent[key], 20.0) for key in recent if template.signal(key).response == "slow"}
     impossible = [
         signal.key
         for signal in template.signals
@@ -159,7 +159,7 @@ def residual_indicators(
         except KeyError:
             continue
         predicted = expected.expect(inputs)
-        slow = template.signal(expected.signal).speed == "slow"
+        slow = template.signal(expected.signal).response == "slow"
         if slow:
             tail = round(_SLOW_S / model.step_s)
             residual = (series[expected.signal] - predicted)[-tail:]

@@ -4,46 +4,40 @@ The thin part: it loads windows, calls the pure functions, and writes what they 
 """
 
 import asyncio
-import heapq
 import math
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from analytics.behaviour import BehaviourModel, learn
 from analytics.case import Case
 from analytics.condition import Judgement, judge_machine
-from analytics.diagnosis import Verdict
+from analytics.findings import evidence_rows, new_finding, ranking_rows
 from analytics.indicators import Array, indicators, thermal_capacity
+from analytics.learning import BehaviourLearner
 from analytics.limits import LimitWatch
-from analytics.window import LiveReadings, SignalIndex, Window, pivot_rollup
+from analytics.window import LiveReadings, SignalIndex, Window
 from historian import (
     Condition,
     Connection,
     Machine,
-    NewFinding,
     RaisedAlarm,
     active_alarms,
     clear_alarm,
     close_finding,
-    load_models,
-    minutes_span,
     open_finding,
     open_findings,
     raise_alarm,
     read_rollup,
     store_conditions,
-    store_model,
     update_finding,
 )
-from plant import MICROSECONDS, Fault, fault_library, template_library, to_datetime
+from plant import MICROSECONDS, fault_library, template_library, to_datetime
 
 log = structlog.get_logger()
 
@@ -54,10 +48,6 @@ _ROWS_AT_ONCE = 2_000_000
 _MINUTE_US = 60 * MICROSECONDS
 _REORDER_US = 3 * MICROSECONDS
 _UPDATE_US = 15 * MICROSECONDS
-_LEARN_EVERY_US = 60 * MICROSECONDS
-_LOOK_AGAIN_US = 1800 * MICROSECONDS
-# How long learning may hold up judging.
-_LEARN_S = 2.0
 # Machines judged at every tick whatever it takes, and what share of a core the others may cost.
 _ALWAYS = 200
 _SHARE = 0.1
@@ -87,14 +77,12 @@ class MachineJudge:
         self._template = template_library()[template_key]
         self._index = SignalIndex.of(machines)
         self._faults = fault_library()
-        self._models: dict[int, tuple[int, BehaviourModel]] = {}
+        self._learner = BehaviourLearner(self._template, machines)
         self._cases: dict[int, Case] = {machine.id: Case() for machine in machines}
         self._updated: dict[int, int] = {}
         shape = (len(machines), len(self._index.keys), _MINUTES)
         self._minutes = np.full(shape, np.nan, np.float32)  # half the memory, and finer than any sensor
         self._minutes_start = 0
-        # When it is worth looking whether a machine has enough to learn from, soonest first.
-        self._look_at = [(0, row) for row in range(len(machines))]
         self._urgent, self._others = _Turn(), _Turn()
         self._judged_at = [0] * len(machines)
         self._behind = False
@@ -111,9 +99,7 @@ class MachineJudge:
     async def begin(self, connection: Connection) -> None:
         """Take up what an earlier run has left: models, open findings, active alarms."""
         mine = {machine.id for machine in self._index.machines}
-        for stored in (await load_models(connection)).values():
-            if stored.machine_id in mine:
-                self._models[stored.machine_id] = (stored.version, BehaviourModel.from_bytes(stored.content))
+        await self._learner.begin(connection)
         for finding in await open_findings(connection):
             if finding.machine_id in mine:
                 self._cases[finding.machine_id].opened(finding.failure_mode, finding.id)
@@ -122,48 +108,8 @@ class MachineJudge:
                 self._watches[machine_id][limit_key][1].restore(worst)
 
     async def learn_missing(self, connection: Connection, now: int) -> None:
-        """Learn what is normal for machines that have seen enough, and anew once the baseline is whole.
-
-        Machines are looked at when they are due, as many as fit into a moment: others want to be judged.
-        """
-        began = time.monotonic()
-        while self._look_at and self._look_at[0][0] <= now and time.monotonic() - began < _LEARN_S:
-            _, row = heapq.heappop(self._look_at)
-            again_at = await self._learn_one(connection, row, now)
-            if again_at is not None:
-                heapq.heappush(self._look_at, (again_at, row))
-
-    async def _learn_one(self, connection: Connection, row: int, now: int) -> int | None:
-        """When to look at a machine again [us]; None once its baseline is whole."""
-        machine = self._index.machines[row]
-        behaviour = self._template.behaviour
-        width = timedelta(seconds=behaviour.sampling_s)
-        known = self._models.get(machine.id)
-        if known is not None and known[1].samples >= behaviour.baseline_samples:
-            return None
-        span = await minutes_span(connection, list(machine.signal_ids.values()))
-        if span is None:
-            return now + _LEARN_EVERY_US
-        start, last = span
-        samples = min(int((last - start) / width) + 1, behaviour.baseline_samples)
-        wanted = behaviour.minimum_samples if known is None else behaviour.baseline_samples
-        if samples < wanted:
-            # Half of what is missing: it may come from a back-fill, all at once.
-            missing_us = (wanted - samples) * behaviour.sampling_s * MICROSECONDS // 2
-            return now + min(max(_LEARN_EVERY_US, int(missing_us)), _LOOK_AGAIN_US)
-        end = start + samples * width
-        rollup = await read_rollup(connection, list(machine.signal_ids.values()), start, end, "1min")
-        index = SignalIndex.of([machine])
-        values = pivot_rollup(rollup, index, _us(start), _MINUTE_US, samples)[0]
-        signals = {key: values[column] for column, key in enumerate(index.keys)}
-        slow = [signal.key for signal in self._template.signals if signal.speed == "slow"]
-        model = await asyncio.to_thread(_learn, self._template.key, machine, signals, slow, behaviour.minimum_samples)
-        if model is None:
-            return now + _LEARN_EVERY_US
-        version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
-        self._models[machine.id] = (version, model)
-        log.info("model_learned", machine=machine.code, row=row, version=version, samples=samples)
-        return None if samples >= behaviour.baseline_samples else now + _LEARN_EVERY_US
+        """Learn what is normal for machines that have seen enough."""
+        await self._learner.learn_missing(connection, now)
 
     async def tick(self, connection: Connection, now: int) -> None:
         """Judge what has sent something in the last minute: everything, or as many as there is time for.
@@ -234,7 +180,7 @@ class MachineJudge:
 
     async def _judge(self, connection: Connection, row: int, window: Window, place: int, newest: int) -> Condition:
         machine = self._index.machines[row]
-        version, model = self._models.get(machine.id, (None, None))
+        version, model = self._learner.models.get(machine.id, (None, None))
         minutes = self._minutes_of(row)
         seconds = window.of_machine(self._live.index, place)
         # The grid ends at each machine's own newest second: what has not come yet is not missing.
@@ -388,14 +334,6 @@ class MachineJudge:
         }
 
 
-def _learn(
-    template: str, machine: Machine, signals: dict[str, Array], slow: list[str], minimum_samples: int
-) -> BehaviourModel | None:
-    behaviour = template_library()[template].behaviour
-    found = indicators(template, machine.nameplate, signals)
-    return learn(found, behaviour.expectations, slow, behaviour.sampling_s, minimum_samples)
-
-
 def _past_start(ratio: Array | None) -> Any:
     """Seconds in which the machine has been turning for five seconds already."""
     if ratio is None:
@@ -421,79 +359,3 @@ def _condition(machine: Machine, judgement: Judgement, time: int, version: int |
             "suspects": judgement.suspects,
         },
     )
-
-
-def new_finding(
-    machine: Machine,
-    fault: Fault,
-    verdict: Verdict,
-    group: Sequence[Verdict],
-    time: int,
-    version: int | None,
-    suspects: Sequence[str],
-    onset: datetime | None = None,
-) -> NewFinding:
-    """The finding of a verdict; who must act by when follows from the fault's response time."""
-    opened = to_datetime(time)
-    return NewFinding(
-        machine.tenant_id,
-        machine.id,
-        fault.key,
-        verdict.probability,
-        fault.severity,
-        opened,
-        onset,
-        opened + timedelta(hours=fault.response_h),
-        evidence_rows(verdict, suspects),
-        ranking_rows(group),
-        version,
-    )
-
-
-def evidence_rows(verdict: Verdict, suspects: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """A verdict's evidence as it is stored and shown: for it first, against it last."""
-    rows: list[dict[str, Any]] = [
-        {
-            "indicator": entry.indicator,
-            "value": round(entry.value, 4),
-            "limit": entry.limit,
-            "unit": entry.unit,
-            "direction": "for" if entry.weight > 0 else "against",
-            "weight": round(entry.weight, 2),
-            "text_en": entry.text_en,
-            "text_zh": entry.text_zh,
-        }
-        for entry in verdict.evidence
-    ]
-    if suspects:
-        rows.insert(
-            0,
-            {
-                "indicator": "signal",
-                "value": None,
-                "limit": None,
-                "unit": "",
-                "direction": "for",
-                "weight": 0.0,
-                "text_en": f"Not believed: {', '.join(suspects)}",
-                "text_zh": f"不可信的信号：{'、'.join(suspects)}",
-            },
-        )
-    return rows
-
-
-def ranking_rows(group: Sequence[Verdict], least: float = 0.001, most: int = 5) -> list[dict[str, Any]]:
-    """The failure modes that compete, most probable first."""
-    return [
-        {
-            "failure_mode": verdict.failure_mode,
-            "probability": round(verdict.probability, 4),
-            "unknown": list(verdict.unknown),
-        }
-        for verdict in group[:most]
-        if verdict.probability >= least
-    ]
-
-
-def _us(moment: datetime) -> int:
-    return round(moment.timestamp()) * MICROSECONDS

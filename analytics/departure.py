@@ -1,55 +1,80 @@
-"""Departure from normal for machines whose physics nobody has written down: PCA with T2 and Q (MSPC).
+"""Departure from normal for machines whose physics nobody has written down: what is learnt, and what is computed.
 
-Fast signals only: in a short baseline slow ones just drift, and would alarm for warming up.
-Source: J. E. Jackson, A User's Guide to Principal Components, ch. 1-2 (T2 and Q).
+A baseline teaches mean, scale and principal directions of the signals, and how far their moving averages wander
+by themselves. Pure functions on arrays; what runs from sample to sample is :mod:`analytics.scorer`.
+
+Sources: J. E. Jackson, A User's Guide to Principal Components, ch. 1-2 (T2 and Q); H. H. Yue, S. J. Qin,
+Ind. Eng. Chem. Res. 40 (2001) 4403 (the two as one index); C. A. Lowry et al., Technometrics 34 (1992) 46
+(moving averages of several signals); P. J. Huber, Robust Statistics, ch. 1 (winsorizing at 1.5 deviations).
 """
 
 import io
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
 from sklearn.model_selection import KFold
 
 from analytics.indicators import Array
 
+# Settings of the detector, the same for every machine; how they were chosen is in docs/benchmarks.md.
+SMOOTHING_SAMPLES = 8.0
 _BLOCKS = 5
+_HUBER = 1.5
 _EXPLAINED = 0.9
-_QUANTILE = 0.995
-_DEVIATIONS = 4.5
-_SMOOTHING_SAMPLES = 20.0
-_ON, _OFF = 1.0, 0.7
+# No direction counts as better known than this share of one signal's variance.
+_LEAST_VARIANCE = 0.05
+_LEAST_SAMPLES = 100
+# Second form of stored models: the first had limits of smoothed T2 and Q.
+_FORM = 2
 
 
 @dataclass(frozen=True, slots=True)
 class DepartureModel:
-    """Normal region of a few fast signals.
+    """Normal region of a few signals.
 
-    mean, scale: float64 (signals,); loadings: float64 (components, signals); variances: (components,)
-    limits of smoothed T2 and Q
+    mean, scale: float64 (signals,), units of the signals
+    wander: float64 (signals,), deviation of each standardized, smoothed signal on blocks left out of the mean
+    directions: float64 (signals, signals), principal directions in columns, greatest variance first
+    variances: float64 (signals,), of standardized samples along them
+    spreads: float64 (signals,), deviation of smoothed samples along them on blocks left out
+    leading: how many directions T2 takes, the others are Q's
+    usual: mean of (T2 + Q) / signals on blocks left out of the fit
+    samples: length of the baseline
+    repeats: int64 (signals,), most samples in a row in which a signal said exactly the same
     """
 
     signals: tuple[str, ...]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
-    loadings: NDArray[np.float64]
+    wander: NDArray[np.float64]
+    directions: NDArray[np.float64]
     variances: NDArray[np.float64]
-    t2_limit: float
-    q_limit: float
+    spreads: NDArray[np.float64]
+    leading: int
+    usual: float
+    samples: int
+    repeats: NDArray[np.int64]
 
     def score_samples(self, values: Array) -> Array:
-        """(T2, Q) of samples (n, signals), each (n,) as an array (2, n); NaN where a signal is unknown."""
-        t2, q = _statistics((values - self.mean) / self.scale, self.loadings, self.variances)
-        return np.stack([t2, q])
+        """(T2, Q) of samples (n, signals), each (n,) as an array (2, n); NaN where a signal is unknown.
 
-    def contributions(self, values: Array) -> Array:
-        """How much each signal adds to Q and T2, (n, signals), relative to the limits."""
-        z = (values - self.mean) / self.scale
-        scores = z @ self.loadings.T
-        residual = z - scores @ self.loadings
-        t2_part = z * ((scores / self.variances) @ self.loadings)
-        parts: Array = residual**2 / self.q_limit + np.maximum(t2_part, 0) / self.t2_limit
+        Q's directions are divided by their variances as T2's are: the two add up to Mahalanobis' distance.
+        """
+        squares = ((values - self.mean) / self.scale @ self.directions) ** 2 / self.variances
+        return np.stack([squares[:, : self.leading].sum(axis=1), squares[:, self.leading :].sum(axis=1)])
+
+    def contributions(self, smoothed: Array) -> Array:
+        """Share of each signal in the departure of smoothed standardized samples (n, signals); rows sum to 1.
+
+        The mean of its shares in its own chart and in the joint one, d_i (C^-1 d)_i, negative ones left out.
+        """
+        alone = (smoothed / self.wander) ** 2
+        weighed = (smoothed @ self.directions / self.spreads**2) @ self.directions.T
+        together = np.maximum(smoothed * weighed, 0)
+        parts: Array = (_shares(alone) + _shares(together)) / 2
         return parts
 
     def to_bytes(self) -> bytes:
@@ -57,116 +82,134 @@ class DepartureModel:
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
+            form=np.array(_FORM),
             signals=np.array(self.signals),
             mean=self.mean,
             scale=self.scale,
-            loadings=self.loadings,
+            wander=self.wander,
+            directions=self.directions,
             variances=self.variances,
-            limits=np.array([self.t2_limit, self.q_limit]),
+            spreads=self.spreads,
+            numbers=np.array([self.leading, self.usual, self.samples]),
+            repeats=self.repeats,
         )
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "DepartureModel":
-        """The model that :meth:`to_bytes` wrote."""
+    def from_bytes(cls, data: bytes) -> "DepartureModel | None":
+        """The model that :meth:`to_bytes` wrote; None for one of another form, which must be learnt anew."""
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            t2_limit, q_limit = arrays["limits"].tolist()
+            if "form" not in arrays or int(arrays["form"]) != _FORM:
+                return None
+            leading, usual, samples = arrays["numbers"].tolist()
             return cls(
                 tuple(arrays["signals"].tolist()),
                 arrays["mean"],
                 arrays["scale"],
-                arrays["loadings"],
+                arrays["wander"],
+                arrays["directions"],
                 arrays["variances"],
-                t2_limit,
-                q_limit,
+                arrays["spreads"],
+                int(leading),
+                usual,
+                int(samples),
+                arrays["repeats"],
             )
 
 
 def learn_departure(signals: tuple[str, ...], values: Array) -> DepartureModel | None:
     """Learn from a baseline (n, signals); None where fewer than a hundred samples are whole.
 
-    The limits are quantiles of the statistics on blocks of time left out of the fit.
+    What deviates and wanders is measured on blocks of time left out of the fit, so that a short baseline does
+    not promise more than it knows.
     """
     whole = values[np.isfinite(values).all(axis=1)]
-    if len(whole) < 100:
-        return None
-    mean, scale, loadings, variances = _fit(whole)
-    unseen_t2, unseen_q = [], []
-    for train, test in KFold(_BLOCKS, shuffle=False).split(whole):
-        m, s, p, v = _fit(whole[train])
-        t2, q = _statistics((whole[test] - m) / s, p, v)
-        unseen_t2.append(t2)
-        unseen_q.append(q)
+    return learn_whole(signals, whole) if len(whole) >= _LEAST_SAMPLES else None
+
+
+def learn_whole(signals: tuple[str, ...], whole: Array) -> DepartureModel:
+    """The model of a baseline (n, signals) without gaps, of at least two samples a block."""
+    calm = winsorize(whole)
+    mean, scale, directions, variances = _fit(calm)
+    z = (calm - mean) / scale
+    smoothed = smooth(z, np.zeros(z.shape[1]))
+    # White noise leaves this much of itself in a moving average: less is chance.
+    least = 1 / math.sqrt(2 * SMOOTHING_SAMPLES - 1)
+    along = smoothed @ directions / np.sqrt(variances)
+    leading = int(np.searchsorted(np.cumsum(variances) / variances.sum(), _EXPLAINED)) + 1
     return DepartureModel(
         signals,
         mean,
         scale,
-        loadings,
+        np.maximum(_wander(smoothed), least),
+        directions,
         variances,
-        _limit(np.concatenate(unseen_t2)),
-        _limit(np.concatenate(unseen_q)),
+        np.maximum(_wander(along), least) * np.sqrt(variances),
+        min(leading, len(mean)),
+        _usual(calm),
+        len(whole),
+        _repeats(whole),
     )
 
 
-def _limit(unseen: Array) -> float:
-    """Limit of a smoothed statistic, from its values on unseen blocks.
+def winsorize(values: Array) -> Array:
+    """Values (n, signals) no further than 1.5 standard deviations from the median of their signal.
 
-    A few hundred samples hold only a handful of independent smoothed ones, so that their quantile alone is
-    too low by chance; the spread that smoothing leaves of white noise is the floor below it.
+    A start or a jolt in the baseline then hardly moves mean and scale.
     """
-    smoothed = smooth(unseen, float(np.mean(unseen)))
-    left = float(np.std(unseen)) / np.sqrt(2 * _SMOOTHING_SAMPLES - 1)
-    return max(float(np.quantile(smoothed, _QUANTILE)), float(np.mean(unseen)) + _DEVIATIONS * float(left))
+    median, reach = np.median(values, axis=0), _HUBER * values.std(axis=0)
+    calm: Array = np.clip(values, median - reach, median + reach)
+    return calm
 
 
-def smooth(values: Array, state: float) -> Array:
-    """Exponentially weighted moving average that begins at ``state``; unknown values change nothing."""
-    weight = 1 / _SMOOTHING_SAMPLES
+def smooth(values: Array, state: Array) -> Array:
+    """Exponentially weighted moving average along the first axis that begins at ``state``; no gaps."""
+    weight = 1 / SMOOTHING_SAMPLES
     result = np.empty_like(values)
     for index, value in enumerate(values):
-        if np.isfinite(value):
-            state += weight * (value - state)
+        state = state + weight * (value - state)
         result[index] = state
     return result
 
 
-@dataclass(slots=True)
-class DepartureState:
-    """What the judge carries from sample to sample."""
-
-    t2: float = 0.0
-    q: float = 0.0
-    departed: bool = False
-
-
-def follow(model: DepartureModel, state: DepartureState, values: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Judge samples (n, signals) in order: score relative to the limit (n,), and whether departed (n,).
-
-    Strictly causal: what comes later changes nothing. On at the limit, off well below it.
-    """
-    t2, q = model.score_samples(values)
-    smooth_t2, smooth_q = smooth(t2, state.t2), smooth(q, state.q)
-    scores = np.maximum(smooth_t2 / model.t2_limit, smooth_q / model.q_limit)
-    departed = np.zeros(len(scores), bool)
-    for index, score in enumerate(scores):
-        state.departed = bool(score > (_OFF if state.departed else _ON))
-        departed[index] = state.departed
-    if len(scores):
-        state.t2, state.q = float(smooth_t2[-1]), float(smooth_q[-1])
-    return scores, departed
-
-
-def _fit(
-    values: Array,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _fit(values: Array) -> tuple[Array, Array, Array, Array]:
     mean = values.mean(axis=0)
-    scale = np.maximum(values.std(axis=0), 1e-9)
-    pca = PCA(n_components=_EXPLAINED, svd_solver="full").fit((values - mean) / scale)
-    return mean, scale, pca.components_, np.maximum(pca.explained_variance_, 1e-9)
+    scale = np.maximum(values.std(axis=0), np.maximum(1e-9, 1e-6 * np.abs(mean)))
+    z = (values - mean) / scale
+    found, directions = np.linalg.eigh(z.T @ z / len(z))
+    return mean, scale, directions[:, ::-1], np.maximum(found[::-1], _LEAST_VARIANCE)
 
 
-def _statistics(z: Array, loadings: NDArray[np.float64], variances: NDArray[np.float64]) -> tuple[Array, Array]:
-    scores = z @ loadings.T
-    t2: Array = np.sum(scores**2 / variances, axis=-1)
-    q: Array = np.sum((z - scores @ loadings) ** 2, axis=-1)
-    return t2, q
+def _wander(smoothed: Array) -> Array:
+    """Root mean square distance of each block of time from the mean of the others, (columns,)."""
+    squares = [
+        np.mean((smoothed[test] - smoothed[train].mean(axis=0)) ** 2, axis=0)
+        for train, test in KFold(_BLOCKS, shuffle=False).split(smoothed)
+    ]
+    wander: Array = np.sqrt(np.mean(squares, axis=0))
+    return wander
+
+
+def _usual(calm: Array) -> float:
+    """Mean of (T2 + Q) / signals on blocks of time left out of the fit."""
+    distances = []
+    for train, test in KFold(_BLOCKS, shuffle=False).split(calm):
+        mean, scale, directions, variances = _fit(calm[train])
+        squares = ((calm[test] - mean) / scale @ directions) ** 2 / variances
+        distances.append(squares.mean(axis=1))
+    return max(float(np.mean(np.concatenate(distances))), 1e-9)
+
+
+def _repeats(whole: Array) -> NDArray[np.int64]:
+    """Most samples in a row that are exactly the same, (signals,)."""
+    run = most = np.ones(whole.shape[1], np.int64)
+    for before, sample in pairwise(whole):
+        run = np.where(sample == before, run + 1, 1)
+        most = np.maximum(most, run)
+    return most
+
+
+def _shares(parts: Array) -> Array:
+    total = parts.sum(axis=-1, keepdims=True)
+    shares: Array = parts / np.where(total > 0, total, 1.0)
+    return shares

@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import structlog
 
-from analytics.case import OPEN_AT
+from analytics.case import OPEN_AT, Case
 from analytics.condition import health_and_risk
-from analytics.conditions import new_finding
-from analytics.departure import DepartureModel, DepartureState, follow, learn_departure
-from analytics.diagnosis import diagnose
+from analytics.departure import DepartureModel, learn_departure
+from analytics.diagnosis import Verdict, diagnose
+from analytics.findings import new_finding
+from analytics.fleet import DepartureFleet, Followed
 from analytics.indicators import Array
-from analytics.window import SignalIndex, pivot_readings
+from analytics.scorer import DepartureState
+from analytics.warmup import LEAST_S, judged_signals
+from analytics.window import SignalIndex, Window, pivot_readings
 from historian import (
     Condition,
     Connection,
@@ -49,35 +52,40 @@ class DepartureJudge:
         self._template = template_library()[template_key]
         self._machines = machines
         self._fault = fault_library()[MODE]
+        kinds = [fault_library()[key] for key in self._template.failure_modes]
+        self._sensor_faults = {fault.key: fault for fault in kinds if fault.kind == "sensor"}
         self._step_us = round(self._template.behaviour.sampling_s * MICROSECONDS)
-        self._signals = tuple(
-            signal.key for signal in self._template.signals if signal.speed == "fast" and signal.kind == "number"
-        )
         self._models: dict[int, tuple[int, DepartureModel, int]] = {}
-        self._states: dict[int, DepartureState] = {}
+        self._fleet = DepartureFleet()
         self._until: dict[int, int] = {}
         self._open: dict[int, int] = {}
         self._held: dict[int, int] = {}
+        self._sensor_cases: dict[int, Case] = {machine.id: Case() for machine in machines}
 
     async def begin(self, connection: Connection) -> None:
         """Take up what an earlier run has left."""
         mine = {machine.id for machine in self._machines}
         for stored in (await load_models(connection)).values():
-            if stored.machine_id in mine:
-                model = DepartureModel.from_bytes(stored.content)
+            model = DepartureModel.from_bytes(stored.content) if stored.machine_id in mine else None
+            if model is not None:
                 self._models[stored.machine_id] = (stored.version, model, to_microseconds(stored.baseline_end))
+        states: dict[int, DepartureState] = {}
         for machine_id, (judged_at, explanation) in (await load_judged(connection)).items():
-            if machine_id in mine and "departure" in explanation:
-                state = explanation["departure"]
-                self._states[machine_id] = DepartureState(state["t2"], state["q"], state["departed"])
+            # Older versions carried other numbers: their machines begin anew at the end of the baseline.
+            if machine_id in self._models and "smoothed" in explanation.get("departure", {}):
+                states[machine_id] = DepartureState(**explanation["departure"])
                 self._until[machine_id] = to_microseconds(judged_at)
+        self._fleet.put({machine_id: model for machine_id, (_, model, _) in self._models.items()}, states)
         for finding in await open_findings(connection):
             if finding.machine_id in mine and finding.failure_mode == MODE:
                 self._open[finding.machine_id] = finding.id
+            elif finding.machine_id in mine and finding.failure_mode in self._sensor_faults:
+                self._sensor_cases[finding.machine_id].opened(finding.failure_mode, finding.id)
 
     async def learn_missing(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - as the other judge
         """Learn from a machine's first samples, once they are all there."""
         behaviour = self._template.behaviour
+        learnt: dict[int, DepartureModel] = {}
         for machine in self._machines:
             if machine.id in self._models:
                 continue
@@ -88,48 +96,71 @@ class DepartureJudge:
             end = start + timedelta(microseconds=behaviour.baseline_samples * self._step_us)
             if newest < end + timedelta(microseconds=_SETTLE_US):
                 continue
-            values = await self._samples(connection, machine, to_microseconds(start), behaviour.baseline_samples)
-            if np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
+            keys = self._numbers(machine)
+            window = await self._window(connection, machine, to_microseconds(start), behaviour.baseline_samples)
+            values = self._values(window, machine, keys)
+            chosen = judged_signals(self._template, keys, values, behaviour.sampling_s)
+            keys, values = tuple(keys[number] for number in chosen), values[:, chosen]
+            if not keys or np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
                 # Too many holes to learn from: wait for a person to name a better baseline.
                 continue
-            model = learn_departure(self._signals, _hold(values))
+            model = learn_departure(keys, values)
             if model is None:
                 continue
             version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
             self._models[machine.id] = (version, model, to_microseconds(end))
+            learnt[machine.id] = model
             log.info("model_learned", machine=machine.code, version=version, samples=behaviour.baseline_samples)
+        if learnt:
+            self._fleet.put(learnt, {})
 
     async def tick(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - source time decides
         """Judge every sample that has come since the last tick, in order."""
+        samples: dict[int, Array] = {}
         for machine in self._machines:
             if machine.id not in self._models:
                 continue
             newest = await newest_reading(connection, machine.id)
-            version, model, baseline_end = self._models[machine.id]
-            since = self._until.get(machine.id, baseline_end - self._step_us) + self._step_us
+            _, model, baseline_end = self._models[machine.id]
+            since = self._until.setdefault(machine.id, baseline_end - self._step_us) + self._step_us
             if newest is None:
                 continue
             steps = min((to_microseconds(newest) - _SETTLE_US - since) // self._step_us + 1, _MOST_SAMPLES)
             if steps > 0:
-                await self._judge(connection, machine, version, model, since, int(steps))
+                window = await self._window(connection, machine, since, int(steps))
+                samples[machine.id] = self._values(window, machine, model.signals)
+                columns = _columns(machine, model.signals)
+                self._fleet.count(machine.id, window.bad[0, columns], window.seen[0, columns], int(steps))
+        followed = self._fleet.follow(samples)
+        for machine in self._machines:
+            if machine.id in followed:
+                await self._judge(connection, machine, samples[machine.id], followed[machine.id])
 
-    async def _judge(
-        self, connection: Connection, machine: Machine, version: int, model: DepartureModel, since: int, steps: int
-    ) -> None:
-        values = await self._samples(connection, machine, since, steps)
-        state = self._states.setdefault(machine.id, DepartureState())
-        scores, departed = follow(model, state, values)
-        for step in np.flatnonzero(np.isfinite(values).all(axis=1)).tolist():
-            await self._follow_sample(
-                connection, machine, version, model, values[step], since + step * self._step_us, bool(departed[step])
-            )
-        self._until[machine.id] = since + (steps - 1) * self._step_us
-        score = float(scores[-1])
-        verdicts = diagnose([self._fault], {"departure": score})
-        health, risk = health_and_risk(verdicts, [], {MODE: self._fault})
+    async def _judge(self, connection: Connection, machine: Machine, values: Array, followed: Followed) -> None:
+        version, model, _ = self._models[machine.id]
+        since = self._until[machine.id] + self._step_us
+        for step in np.flatnonzero(np.isfinite(values).any(axis=1)).tolist():
+            time = since + step * self._step_us
+            departed = bool(followed.departed[step])
+            await self._follow_sample(connection, machine, values[step], followed.smoothed[step], time, departed)
+        self._until[machine.id] = since + (len(values) - 1) * self._step_us
+        state = self._fleet.state(machine.id)
+        score = float(followed.scores[-1])
+        # While a machine settles after a departure, what is left of it is no new one.
+        verdicts = diagnose([self._fault], {"departure": score if state.departed else score / state.bar})
+        found, suspects = self._fleet.sensors(machine.id)
+        sensors = diagnose(self._sensor_faults.values(), found)
+        await self._follow_sensors(connection, machine, sensors, suspects, self._until[machine.id])
+        health, risk = health_and_risk(verdicts, sensors, {MODE: self._fault} | self._sensor_faults)
         kept: dict[str, Any] = {
-            "departure": {"t2": state.t2, "q": state.q, "departed": state.departed},
-            "indicators": {"departure": round(score, 4)},
+            "departure": state.as_json(),
+            "indicators": {"departure": round(score, 4)} | {key: round(value, 4) for key, value in found.items()},
+            "suspects": suspects,
+            "baseline": {
+                "samples": model.samples,
+                "seconds": model.samples * self._template.behaviour.sampling_s,
+                "warmed_up": self._warmed_up(model),
+            },
         }
         at = to_datetime(self._until[machine.id])
         await store_conditions(connection, [Condition(machine.id, machine.tenant_id, at, health, risk, version, kept)])
@@ -138,17 +169,16 @@ class DepartureJudge:
         self,
         connection: Connection,
         machine: Machine,
-        version: int,
-        model: DepartureModel,
         sample: Array,
+        smoothed: Array,
         time: int,
         departed: bool,
     ) -> None:
         """Open a finding when a departure has held for some samples, close it when it is over."""
         held = self._held[machine.id] = self._held.get(machine.id, 0) + 1 if departed else 0
         if held == _HELD and machine.id not in self._open:
-            score = 1.0
-            verdicts = diagnose([self._fault], {"departure": score})
+            version, model, _ = self._models[machine.id]
+            verdicts = diagnose([self._fault], {"departure": 1.0})
             assert verdicts[0].probability >= OPEN_AT
             finding = new_finding(
                 machine,
@@ -160,21 +190,21 @@ class DepartureJudge:
                 (),
                 to_datetime(time - (_HELD - 1) * self._step_us),
             )
-            finding.evidence.extend(self._contributions(model, sample))
+            finding.evidence.extend(self._contributions(model, sample, model.contributions(smoothed)))
+            finding.evidence.extend(self._doubt(model))
             self._open[machine.id] = await open_finding(connection, finding)
         elif not departed and machine.id in self._open:
             await close_finding(connection, self._open.pop(machine.id), to_datetime(time))
 
-    def _contributions(self, model: DepartureModel, sample: Array) -> list[dict[str, Any]]:
-        """Which signals make the score, greatest first."""
-        parts = model.contributions(sample[None])[0]
+    def _contributions(self, model: DepartureModel, sample: Array, parts: Array) -> list[dict[str, Any]]:
+        """Which signals make the score, greatest first, with their values where they are known."""
         rows = []
         for number in np.argsort(parts)[::-1][:4].tolist():
             signal = self._template.signal(model.signals[number])
             rows.append(
                 {
                     "indicator": signal.key,
-                    "value": round(float(sample[number]), 4),
+                    "value": round(float(sample[number]), 4) if np.isfinite(sample[number]) else None,
                     "limit": round(float(model.mean[number]), 4),
                     "unit": signal.unit,
                     "direction": "for",
@@ -185,19 +215,67 @@ class DepartureJudge:
             )
         return rows
 
-    async def _samples(self, connection: Connection, machine: Machine, start_us: int, steps: int) -> Array:
-        """Fast signals on the grid, float64 (steps, signals)."""
-        ids = [machine.signal_ids[key] for key in self._signals]
+    def _warmed_up(self, model: DepartureModel) -> bool:
+        """Whether the baseline saw a slow signal settle."""
+        return any(self._template.signal(key).response == "slow" for key in model.signals)
+
+    def _doubt(self, model: DepartureModel) -> list[dict[str, Any]]:
+        """What speaks against any departure from a short baseline: perhaps the machine was only warming up."""
+        if self._warmed_up(model):
+            return []
+        seconds = model.samples * self._template.behaviour.sampling_s
+        return [
+            {
+                "indicator": "baseline",
+                "value": seconds,
+                "limit": LEAST_S,
+                "unit": "s",
+                "direction": "against",
+                "weight": 0.0,
+                "text_en": f"Learnt on {seconds:.0f} s in which no slow signal settled: it may have been warming up",
+                "text_zh": f"仅以{seconds:.0f}秒学习，其间慢变信号尚未稳定：设备可能仍在升温",
+            }
+        ]
+
+    def _numbers(self, machine: Machine) -> tuple[str, ...]:
+        """The measured quantities that this machine has."""
+        return tuple(
+            signal.key
+            for signal in self._template.signals
+            if signal.kind == "number" and signal.key in machine.signal_ids
+        )
+
+    async def _window(self, connection: Connection, machine: Machine, start_us: int, steps: int) -> Window:
+        """All signals of a machine on the grid."""
+        ids = [machine.signal_ids[key] for key in self._numbers(machine)]
         end = to_datetime(start_us + steps * self._step_us)
         batch = await read_readings(connection, ids, to_datetime(start_us), end)
-        index = SignalIndex.of([machine])
-        window = pivot_readings(batch, index, start_us, self._step_us, steps)
-        columns = [index.keys.index(key) for key in self._signals]
-        values: Array = window.values[0, columns].T.astype(np.float64)
+        return pivot_readings(batch, SignalIndex.of([machine]), start_us, self._step_us, steps)
+
+    def _values(self, window: Window, machine: Machine, keys: Sequence[str]) -> Array:
+        """Some signals of it, float64 (steps, keys)."""
+        values: Array = window.values[0, _columns(machine, keys)].T.astype(np.float64)
         return values
 
+    async def _follow_sensors(
+        self, connection: Connection, machine: Machine, sensors: list[Verdict], suspects: list[str], time: int
+    ) -> None:
+        """Open and close the findings of sensors: a bad one is a finding of its own, never an illness."""
+        case = self._sensor_cases[machine.id]
+        known = {verdict.failure_mode: verdict for verdict in sensors}
+        probabilities = {mode: verdict.probability for mode, verdict in known.items()}
+        tops = {verdict.failure_mode: verdict.probability for verdict in sensors[:1]}
+        opening, closing = case.follow(time, tops, probabilities)
+        version, _, _ = self._models[machine.id]
+        for mode in opening:
+            finding = new_finding(machine, self._sensor_faults[mode], known[mode], sensors, time, version, suspects)
+            case.opened(mode, await open_finding(connection, finding))
+        for mode in closing:
+            await close_finding(connection, case.open[mode], to_datetime(time))
+            case.closed(mode)
 
-def _hold(values: Array) -> Array:
-    """Only whole samples: a hole in the baseline teaches nothing."""
-    whole: Array = values[np.isfinite(values).all(axis=1)]
-    return whole
+
+def _columns(machine: Machine, keys: Sequence[str]) -> list[int]:
+    """Where signals lie in a window of this machine alone: its keys are sorted there."""
+    places = {key: number for number, key in enumerate(sorted(machine.signal_ids))}
+    return [places[key] for key in keys]

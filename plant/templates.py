@@ -37,7 +37,7 @@ class _Document(BaseModel):
 class SignalType(_Document):
     """A measured quantity of this machine type.
 
-    speed: ``fast`` follows the load within seconds, ``slow`` is thermal and drifts for hours; the two
+    response: ``fast`` follows the load within seconds, ``slow`` is thermal and drifts for hours; the two
         are judged differently
     plausible_min, plausible_max: outside of these the sensor, not the machine, is at fault
     deadband: changes up to this, in the signal's unit, are not reported (0: every reading is); for numbers alone
@@ -50,7 +50,7 @@ class SignalType(_Document):
     name_en: str
     name_zh: str
     kind: Literal["number", "bool"] = "number"
-    speed: Literal["fast", "slow"] = "fast"
+    response: Literal["fast", "slow"] = "fast"
     resolution: float = 0.0
     plausible_min: float | None = None
     plausible_max: float | None = None

@@ -132,7 +132,7 @@ def _moments(plan: PlantPlan, days: float, every_min: int) -> list[int]:
 def _learned(one: _Watched, baseline: Mapping[str, NDArray[np.float64]]) -> BehaviourModel | None:
     template = template_library()[_TEMPLATE]
     behaviour = template.behaviour
-    slow = [signal.key for signal in template.signals if signal.speed == "slow"]
+    slow = [signal.key for signal in template.signals if signal.response == "slow"]
     found = indicators(_TEMPLATE, one.nameplate, baseline)
     return learn(found, behaviour.expectations, slow, behaviour.sampling_s, behaviour.minimum_samples)
 

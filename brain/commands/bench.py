@@ -1,12 +1,15 @@
 """`brain bench`: what this machine bears, measured with the product's own processes."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from brain.commands.detection_tables import show_quality
 from brain.commands.invocation import Json, print_json, run_body
+from brain.failure import Failure
 from brain.logs import configure_logs
 
 bench_app = typer.Typer(no_args_is_help=True, help="Benchmarks: real processes, on a database and broker of their own.")
@@ -121,6 +124,49 @@ def queries(
     console.print(table)
     scans = result["sequential_scans"]
     console.print(f"sequential scans over readings: {scans or 'none'}")
+    if as_json:
+        print_json(result)
+
+
+@bench_app.command("score")
+def score(
+    machines: Annotated[int, typer.Option(min=1, help="machines of the fleet")] = 10_000,
+    seconds: Annotated[int, typer.Option(min=1, help="how often each is scored")] = 30,
+    template: Annotated[str, typer.Option(help="template whose fast signals are scored")] = "pump_set",
+    as_json: Json = False,
+) -> None:
+    """CPU time to score a fleet every second, beside one object a machine. Example: `brain bench score --json`"""
+    from brain.bench.score import bench_score
+    from plant import template_library
+
+    if template not in template_library():
+        raise typer.BadParameter(f"{template}: templates are {', '.join(template_library())}", param_hint="--template")
+    console = Console(soft_wrap=True)
+    result = bench_score(machines, seconds, template, console.print)
+    console.print(
+        f"{result['machines_per_s']:,} machines a second and core; every machine every second takes "
+        f"{result['cpu_s_per_second']:.3f} of a core, {result['cpu_s_per_second_with_gaps']:.3f} with one value in a "
+        f"hundred missing"
+    )
+    for key, name in (("isolation_forest", "Isolation Forest"), ("pca", "PCA")):
+        console.print(f"{result[f'ratio_to_{key}_objects']:,} times as many as with one {name} object a machine")
+    if as_json:
+        print_json(result)
+
+
+@bench_app.command("skab")
+def skab(
+    data: Annotated[Path, typer.Option(help="folder with valve1, valve2, other (data/ of github.com/waico/SKAB)")],
+    as_json: Json = False,
+) -> None:
+    """Detection on recordings of a real motor and pump. Example: `brain bench skab --data SKAB/data --json`"""
+    from brain.bench.skab import SkabError, bench_skab
+
+    try:
+        result = bench_skab(data)
+    except SkabError as error:
+        raise Failure(str(error)) from error
+    show_quality(Console(soft_wrap=True, width=max(Console().width, 120)), result)
     if as_json:
         print_json(result)
 

@@ -43,6 +43,13 @@ def test_bench_queries_find_everything_by_index() -> None:
         assert result["queries"][name]["p95_under_load_ms"] > 0
 
 
+def test_bench_score_beats_one_object_a_machine() -> None:
+    result = bench("score", "--machines", "500", "--seconds", "5")
+    assert result["machines"] == 500
+    assert result["ratio_to_isolation_forest_objects"] > result["ratio_to_pca_objects"] > 1
+    assert result["machines_per_s"] > 0
+
+
 def test_bench_ingest_loses_and_doubles_nothing() -> None:
     result = bench(
         *("ingest", "--seconds", "3", "--machines", "300", "--rate", "5000"),

@@ -14,7 +14,7 @@ from plant import fault_library, template_library, to_microseconds
 from simulators import PlantSimulation, simulate_plan
 
 MOTOR = template_library()["motor"]
-SLOW = [signal.key for signal in MOTOR.signals if signal.speed == "slow"]
+SLOW = [signal.key for signal in MOTOR.signals if signal.response == "slow"]
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 11])

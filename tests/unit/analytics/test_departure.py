@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.behaviour import BehaviourModel, lagged, learn
-from analytics.departure import DepartureModel, DepartureState, follow, learn_departure
+from analytics.departure import DepartureModel, learn_departure
+from analytics.scorer import DepartureState, follow
 from plant import Expectation
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from analytics.case import Case
-from analytics.condition import health_and_risk
+from analytics.condition import _combined, health_and_risk
 from analytics.diagnosis import diagnose
 from analytics.sensors import spikes, stuck_signals
 from plant import fault_library, template_library
@@ -85,6 +85,45 @@ def test_a_sensor_fault_is_a_risk_but_takes_no_health():
     ill, high = health_and_risk(diagnose(MACHINE, WELL | SEEN["phase_loss"]), [], library)
     assert ill < 10
     assert high > 0.9
+
+
+QUIET = {"stuck_signals": 0.0, "dropout_share": 0.0, "spikes": 0.0, "power_mismatch": 0.01, "lone_residual": 0.0}
+
+
+def _drift(signal: str, kelvin: float) -> dict[str, float]:
+    """Indicators of a motor whose one temperature sensor is off, and nothing else."""
+    residuals = {
+        "residual_winding_temperature": 0.3,
+        "residual_bearing_temperature_de": 0.1,
+        "residual_bearing_temperature_nde": 0.4,
+        "vibration_ratio_de": 1.02,
+        "vibration_ratio_nde": 0.98,
+        signal: kelvin,
+    }
+    return residuals | _combined(residuals)
+
+
+@pytest.mark.parametrize(
+    ("mode", "seen"),
+    [
+        ("sensor_stuck", {"stuck_signals": 1.0}),
+        ("sensor_dropout", {"dropout_share": 0.9}),
+        ("sensor_spikes", {"spikes": 3.0}),
+        ("phases_swapped", {"power_mismatch": 0.5}),
+        ("sensor_drift", _drift("residual_winding_temperature", 15)),
+        ("sensor_drift", _drift("residual_winding_temperature", -15)),
+        ("sensor_drift", _drift("residual_bearing_temperature_de", 9)),
+        ("sensor_drift", _drift("residual_bearing_temperature_nde", 9)),
+    ],
+)
+def test_faults_of_sensors_are_told_apart_and_take_no_health(mode, seen):
+    found = WELL | QUIET | seen
+    sensors = diagnose([fault for fault in FAULTS if fault.kind == "sensor"], found)
+    assert sensors[0].failure_mode == mode
+    assert sensors[0].probability > 0.6 > sensors[1].probability
+    health, risk = health_and_risk(diagnose(MACHINE, found), sensors, fault_library())
+    assert health > 95
+    assert risk > 0.2
 
 
 def test_stuck_means_exactly_equal_while_others_move_and_not_zero():
