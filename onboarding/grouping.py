@@ -1,0 +1,231 @@
+"""Which tags belong to one machine: read from what names have in common."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onboarding.lexicon import lexicon
+from onboarding.names import Word, normalized, path_starts, words_of
+
+DEFAULT_MACHINE = "machine-1"
+_SEPARATORS = " _-./\\:|>!,;"
+_LEAST_ADDRESSES = 3
+_PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A name, divided.
+
+    machine: key of the machine, fit for topics and addresses
+    leaf: the words that say what is measured
+    named: whether the name says the machine
+    """
+
+    machine: str
+    leaf: tuple[Word, ...]
+    named: bool
+
+
+@dataclass(slots=True)
+class _Split:
+    text: str
+    words: tuple[Word, ...]
+    begin: int  # behind an address
+    boundary: int
+    parent: int  # where the last path segment begins
+
+    @property
+    def prefix(self) -> str:
+        return self.text[self.begin : self.boundary].strip(_SEPARATORS)
+
+
+def place(names: Sequence[str], default: str = DEFAULT_MACHINE) -> list[Placed]:
+    """Machine and leaf of each name; ``default`` is the machine of names that say none."""
+    splits = [_split(normalized(name)) for name in names]
+    _gather_below_paths(splits)
+    _gather_singles(splits)
+    _drop_addresses(splits)
+    keys = _keys([split.prefix for split in splits])
+    return [
+        Placed(
+            keys[split.prefix] if split.prefix else default,
+            tuple(word for word in split.words if word.start >= split.boundary),
+            bool(split.prefix),
+        )
+        for split in splits
+    ]
+
+
+def _split(text: str) -> _Split:
+    starts = path_starts(text)
+    begin = 0
+    address = lexicon().address.match(text.lstrip(_SEPARATORS))
+    if address:
+        begin = address.end() + len(text) - len(text.lstrip(_SEPARATORS))
+    words = tuple(word for word in words_of(text) if word.start >= begin)
+    last = max((start for start in starts if text[start:].strip(_SEPARATORS)), default=0)
+    by_segment: dict[int, list[Word]] = {}
+    for word in words:
+        by_segment.setdefault(word.segment, []).append(word)
+    segments = sorted(by_segment, reverse=True)
+    boundary = len(text)
+    for depth, segment in enumerate(segments):
+        own = by_segment[segment]
+        if depth == 0:
+            leaf = _explained_end(own)
+            if not leaf:
+                boundary = max(last, begin)
+                # Nothing of the last segment is known: it is a leaf all the same, where there is a path above it.
+                boundary = boundary if boundary > begin else len(text)
+                break
+            if leaf[0] is not own[0]:
+                boundary = leaf[0].start
+                break
+            boundary = max(starts[segment], begin)
+        elif _says_what(own):
+            boundary = max(starts[segment], begin)
+        else:
+            break
+    return _Split(text, words, begin, max(boundary, begin), max(last, begin))
+
+
+def _explained_end(words: Sequence[Word]) -> list[Word]:
+    """The words at the end that say what is measured, without the number of a machine before them."""
+    first = len(words)
+    while first and words[first - 1].explained:
+        first -= 1
+    leaf = list(words[first:])
+    for number in range(len(leaf) - 1):
+        word, rest = leaf[number], leaf[number + 1 :]
+        before = leaf[:number]
+        if word.digits and first and not before:
+            return rest  # the number of what stands before it
+        if not word.digits or not any(_strong(other) for other in rest):
+            continue
+        if any(_strong(other) for other in before):
+            break
+        touching = all(other.letter for other in before) and len(word.text) == 1 and before
+        if touching and before[-1].end == word.start and not _measure(rest):
+            continue
+        return leaf[number + 1 :]
+    return leaf
+
+
+def _strong(word: Word) -> bool:
+    """Whether a word, not merely a letter, says what is measured or why nothing is."""
+    soft = lexicon().soft
+    return (not word.letter and not word.digits) and any(
+        sense.role or any(f"{aspect}:{value}" not in soft for aspect, value in sense.aspects.items())
+        for sense in word.senses
+    )
+
+
+def _measure(words: Sequence[Word]) -> bool:
+    return any(
+        _strong(word) and any("quantity" in sense.aspects or sense.role for sense in word.senses) for word in words
+    )
+
+
+def _says_what(words: Sequence[Word]) -> bool:
+    """Whether a whole path segment only says what is measured, as in ``Fan_1.Temp.Winding``."""
+    soft = lexicon().soft
+    return all(word.explained and not word.digits for word in words) and any(
+        not word.letter
+        and not all(sense.aspects and all(f"{a}:{v}" in soft for a, v in sense.aspects.items()) for sense in word.senses)
+        for word in words
+    )
+
+
+def _gather_below_paths(splits: Sequence[_Split]) -> None:
+    """A name whose last segment begins with something unknown belongs to its path, unless others begin so too."""
+    counts = Counter(split.prefix for split in splits)
+    parents = Counter(split.text[split.begin : split.parent].strip(_SEPARATORS) for split in splits)
+    for split in splits:
+        inside = split.begin <= split.parent < split.boundary
+        parent = split.text[split.begin : split.parent].strip(_SEPARATORS)
+        if not inside or not parent:
+            continue
+        rest = split.text[split.parent : split.boundary]
+        alone = counts[split.prefix] < 2 and (parents[parent] > 1 or not re.search(r"\d", rest))
+        shared = counts[parent] > 1 and not re.search(r"\d", rest)
+        if alone or shared:
+            split.boundary = split.parent
+
+
+def _gather_singles(splits: Sequence[_Split]) -> None:
+    """A prefix that no other name has is cut back to one that others have."""
+    counts = Counter(split.prefix for split in splits)
+    chunks = Counter(
+        shorter for split in splits for shorter in {split.text[split.begin : end] for end in _cuts(split)}
+    )
+    for split in splits:
+        if not split.prefix or counts[split.prefix] > 1:
+            continue
+        known = [end for end in _cuts(split) if counts[split.text[split.begin : end].strip(_SEPARATORS)] > 1]
+        shared = [
+            end
+            for end in _cuts(split)
+            if chunks[split.text[split.begin : end]] > 1 and re.search(r"\d", split.text[split.begin : end])
+        ]
+        if known or shared:
+            split.boundary = max(known or shared)
+
+
+def _cuts(split: _Split) -> list[int]:
+    """Ends of shorter prefixes, at separators."""
+    return [
+        split.begin + match.start()
+        for match in re.finditer(r"[\s_\-./\\:|>!,;]+", split.text[split.begin : split.boundary].rstrip(_SEPARATORS))
+        if match.start()
+    ]
+
+
+def _drop_addresses(splits: Sequence[_Split]) -> None:
+    """Numbers that run through a list, one a name and each with another quantity, are registers and no machines."""
+    alike: dict[str, list[_Split]] = {}
+    for split in splits:
+        if split.prefix:
+            alike.setdefault(re.sub(r"\d+", "#", split.prefix), []).append(split)
+    registers = False
+    for pattern, members in sorted(alike.items(), key=lambda entry: -len(entry[1])):
+        leaves = {split.text[split.boundary :].strip(_SEPARATORS).lower() for split in members}
+        if (
+            "#" in pattern
+            and len(members) >= (1 if registers and re.fullmatch(r"[A-Za-z]#", pattern) else _LEAST_ADDRESSES)
+            and len({split.prefix for split in members}) == len(members)
+            and (len(leaves) == len(members) or leaves == {""})
+        ):
+            registers = True
+            for split in members:
+                split.begin = max(split.begin, split.boundary if split.boundary < len(split.text) else len(split.text))
+                split.boundary = split.begin
+
+
+def _keys(prefixes: Sequence[str]) -> dict[str, str]:
+    """Short keys: the last segment of a path, with as many before it as tell machines apart."""
+    parts = {prefix: [part for part in _PATH_SEPARATOR.split(prefix) if part.strip()] for prefix in prefixes if prefix}
+    keys: dict[str, str] = {}
+    for prefix, own in parts.items():
+        depth = 1
+        while depth < len(own) and any(
+            other[-depth:] == own[-depth:] for name, other in parts.items() if name != prefix
+        ):
+            depth += 1
+        keys[prefix] = "_".join(_key(part) for part in own[-depth:])
+    taken: Counter[str] = Counter()
+    for prefix in keys:
+        taken[keys[prefix]] += 1
+        if taken[keys[prefix]] > 1:
+            keys[prefix] += f"_{taken[keys[prefix]]}"
+    return keys
+
+
+def _key(part: str) -> str:
+    """A part of a name without what topics and addresses cannot carry.
+
+    >>> _key(" stMotor[1] ")
+    'stMotor_1'
+    """
+    return re.sub(r"[^\w-]+", "_", part.strip()).strip("_") or "machine"
