@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brain.commands import accounts, bench, certificates, health, onboard, records, services, whole
+from brain.commands import accounts, bench, certificates, health, onboard, proposals, records, services, whole
 from brain.failure import Failure
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ for command in (
     health.doctor,
 ):
     app.command()(command)
+onboard.onboard_app.command()(proposals.propose)
 onboard.onboard_app.command()(certificates.trust)
 onboard.onboard_app.command()(certificates.certificate)
 app.add_typer(accounts.user_app, name="user")

@@ -5,17 +5,38 @@ template, signal and conversion, each with its confidence and reason, and the an
 Words are data, in ``words.toml``. Knows plant alone.
 """
 
+from onboarding.documents import (
+    Entry,
+    Machine,
+    Proposal,
+    ProposalError,
+    proposal_of,
+    read_proposal,
+    toml_lines,
+    write_proposal,
+)
+from onboarding.grouping import DEFAULT_MACHINE
 from onboarding.proposal import THRESHOLD, Candidate, Item, propose
-from onboarding.tags import Tag, TagListError, read_tag_list, tag_rows, write_tag_list
+from onboarding.tags import MOST_TAGS, Tag, TagListError, read_tag_list, tag_rows, write_tag_list
 
 __all__ = [
+    "DEFAULT_MACHINE",
+    "MOST_TAGS",
     "THRESHOLD",
     "Candidate",
+    "Entry",
     "Item",
+    "Machine",
+    "Proposal",
+    "ProposalError",
     "Tag",
     "TagListError",
+    "proposal_of",
     "propose",
+    "read_proposal",
     "read_tag_list",
     "tag_rows",
+    "toml_lines",
+    "write_proposal",
     "write_tag_list",
 ]

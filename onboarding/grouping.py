@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onboarding.lexicon import lexicon
+from onboarding.lexicon import Sense, lexicon
 from onboarding.names import Word, normalized, path_starts, words_of
 
 DEFAULT_MACHINE = "machine-1"
@@ -131,10 +131,12 @@ def _measure(words: Sequence[Word]) -> bool:
 def _says_what(words: Sequence[Word]) -> bool:
     """Whether a whole path segment only says what is measured, as in ``Fan_1.Temp.Winding``."""
     soft = lexicon().soft
+
+    def is_soft(sense: Sense) -> bool:
+        return bool(sense.aspects) and all(f"{aspect}:{value}" in soft for aspect, value in sense.aspects.items())
+
     return all(word.explained and not word.digits for word in words) and any(
-        not word.letter
-        and not all(sense.aspects and all(f"{a}:{v}" in soft for a, v in sense.aspects.items()) for sense in word.senses)
-        for word in words
+        not word.letter and not all(map(is_soft, word.senses)) for word in words
     )
 
 
@@ -157,9 +159,7 @@ def _gather_below_paths(splits: Sequence[_Split]) -> None:
 def _gather_singles(splits: Sequence[_Split]) -> None:
     """A prefix that no other name has is cut back to one that others have."""
     counts = Counter(split.prefix for split in splits)
-    chunks = Counter(
-        shorter for split in splits for shorter in {split.text[split.begin : end] for end in _cuts(split)}
-    )
+    chunks = Counter(shorter for split in splits for shorter in {split.text[split.begin : end] for end in _cuts(split)})
     for split in splits:
         if not split.prefix or counts[split.prefix] > 1:
             continue
@@ -199,7 +199,7 @@ def _drop_addresses(splits: Sequence[_Split]) -> None:
         ):
             registers = True
             for split in members:
-                split.begin = max(split.begin, split.boundary if split.boundary < len(split.text) else len(split.text))
+                split.begin = max(split.begin, min(split.boundary, len(split.text)))
                 split.boundary = split.begin
 
 
@@ -215,10 +215,10 @@ def _keys(prefixes: Sequence[str]) -> dict[str, str]:
             depth += 1
         keys[prefix] = "_".join(_key(part) for part in own[-depth:])
     taken: Counter[str] = Counter()
-    for prefix in keys:
-        taken[keys[prefix]] += 1
-        if taken[keys[prefix]] > 1:
-            keys[prefix] += f"_{taken[keys[prefix]]}"
+    for prefix, key in list(keys.items()):
+        taken[key] += 1
+        if taken[key] > 1:
+            keys[prefix] = f"{key}_{taken[key]}"
     return keys
 
 

@@ -101,7 +101,7 @@ def fold(word: str) -> str:
 
 def aspects_of(meaning: str) -> dict[str, str]:
     """``a:b+c:d`` as a mapping."""
-    return dict(part.split(":", 1) for part in meaning.split("+"))  # type: ignore[misc]
+    return dict(part.split(":", 1) for part in meaning.split("+"))
 
 
 class Lexicon:

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from onboarding.lexicon import Lexicon, Sense, fold, lexicon
 
@@ -13,7 +14,7 @@ _ATOM = re.compile(
     r"\d+|[\u3400-\u9fff]|#\d+|[A-ZÄÖÜ]+(?=[A-ZÄÖÜ][a-zäöüß])|[A-ZÄÖÜÀ-Þ]?[a-zäöüßà-ÿ]+|[A-ZÄÖÜÀ-Þ]+|[^\W\d_]+"
 )
 # Type letters of PLC programmers (Hungarian notation) before a word that begins large.
-_TYPE_LETTERS = frozenset({"b", "x", "r", "f", "w", "n", "i", "d", "s", "l", "e", "a", "g", "st", "ar", "lr", "di", "ui"})
+_TYPE_LETTERS = frozenset(("st", "ar", "lr", "di", "ui", *"bxrfwnidsleag"))
 _MOST_ATOMS = 7
 _LONG = 3
 _LONGEST_COMPOUND = 40
@@ -83,7 +84,7 @@ def words_of(text: str) -> tuple[Word, ...]:
     words = lexicon()
     found: list[Word] = []
     starts = [*path_starts(text), len(text) + 1]
-    for segment, (start, following) in enumerate(zip(starts, starts[1:], strict=False)):
+    for segment, (start, following) in enumerate(pairwise(starts)):
         atoms = list(_atoms(text, start, min(following, len(text))))
         place = 0
         while place < len(atoms):
@@ -138,7 +139,7 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
 
 @lru_cache(maxsize=20_000)
 def _compound(run: str) -> tuple[str, ...]:
-    """A run of letters as known words: ``uab`` is u + ab, ``wicklungstemp`` wicklung + s + temp; empty if it is none."""
+    """A run of letters as known words: ``uab`` is u + ab, ``wicklungstemp`` wicklung + temp; empty where it is none."""
     words = lexicon()
     if len(run) > _LONGEST_COMPOUND:
         return ()

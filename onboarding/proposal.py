@@ -19,6 +19,7 @@ _LEAST_CANDIDATE = 0.04
 _NOT_A_SIGNAL = 0.95
 _UNKNOWN = 0.0
 _FOREIGN = 0.5
+_WHOLE_LIST = 0.05
 _ELSEWHERE = 0.15
 
 
@@ -75,22 +76,21 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
     for number, where in enumerate(placed):
         members.setdefault(where.machine, []).append(number)
     library = template_library()
+    rows = list(zip(tags, evidence, placed, strict=True))
     judged = {
-        key: [_judge(tag, seen, where.machine, template) for tag, seen, where in zip(tags, evidence, placed, strict=True)]
+        key: [_judge(tag, seen, where.machine, template) for tag, seen, where in rows]
         for key, template in library.items()
     }
     # What one kind of machine measures, and this kind does not, speaks against it.
-    most = [max(rows[number].weight for rows in judged.values()) for number in range(len(tags))]
+    most = [max(own[number].weight for own in judged.values()) for number in range(len(tags))]
     weights = {
-        key: [one.weight or -_FOREIGN * best for one, best in zip(rows, most, strict=True)]
-        for key, rows in judged.items()
+        key: [one.weight or -_FOREIGN * best for one, best in zip(own, most, strict=True)]
+        for key, own in judged.items()
     }
-    whole = {key: sum(rows) for key, rows in weights.items()}
     items: list[Item | None] = [None] * len(tags)
     for numbers in members.values():
-        own = {key: sum(rows[number] for number in numbers) for key, rows in weights.items()}
-        # A machine of few tags is taken to be of the kind that the list is about.
-        best = max(library, key=lambda key: (round(own[key], 6) + 1e-3 * whole[key] / max(len(tags), 1), key == "motor"))
+        said = {key: _weight(of_tags, numbers) for key, of_tags in weights.items()}
+        best = max(said, key=lambda key: said[key])
         chosen = [judged[best][number].item for number in numbers]
         if not any(judged[best][number].weight for number in numbers):
             chosen = [replace(item, template=None) for item in chosen]
@@ -98,6 +98,11 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
         for number, item in zip(numbers, _told_apart(chosen), strict=True):
             items[number] = item
     return [item for item in items if item is not None]
+
+
+def _weight(of_tags: Sequence[float], numbers: Sequence[int]) -> float:
+    """What a machine's tags say for a template; where they say little, what the whole list is about decides."""
+    return sum(of_tags[number] for number in numbers) + _WHOLE_LIST * sum(of_tags) / len(of_tags)
 
 
 def _evidence(tag: Tag, where: Placed) -> Evidence:

@@ -77,7 +77,6 @@ def tag_rows(content: bytes) -> Iterator[tuple[int, dict[str, str]]]:
         raise TagListError("row 2: there is no tag below the header")
 
 
-
 def _reader(content: bytes) -> "csv._reader":  # type: ignore[name-defined]
     try:
         text = content.decode("utf-8-sig")

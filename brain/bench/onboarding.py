@@ -106,9 +106,7 @@ def _expected(row: dict[str, str]) -> Expected:
 def _machine_names(items: Sequence[Item], expected: Sequence[Expected]) -> dict[str, str]:
     """The proposed name of each true machine: the commonest among its signals, each name once."""
     pairs = Counter(
-        (answer.machine, item.machine)
-        for item, answer in zip(items, expected, strict=True)
-        if answer.signals != ("-",)
+        (answer.machine, item.machine) for item, answer in zip(items, expected, strict=True) if answer.signals != ("-",)
     )
     names: dict[str, str] = {}
     for (true, proposed), _ in pairs.most_common():
