@@ -43,7 +43,9 @@ for command in (
     health.doctor,
 ):
     app.command()(command)
+onboard.onboard_app.command()(proposals.discover)
 onboard.onboard_app.command()(proposals.propose)
+onboard.onboard_app.command()(proposals.apply)
 onboard.onboard_app.command()(certificates.trust)
 onboard.onboard_app.command()(certificates.certificate)
 app.add_typer(accounts.user_app, name="user")

@@ -33,6 +33,19 @@ async def install(settings: Settings, database_url: str, machines: Sequence[Mach
         return await load_directory(connection, tenant_id)
 
 
+async def registered(settings: Settings, database_url: str) -> SignalDirectory:
+    """The machines that are registered."""
+    async with Database.open(database_url, max_size=1) as database, database.connection() as connection:
+        return await load_directory(connection, await ensure_tenant(connection, settings.tenant, settings.tenant))
+
+
+async def register(settings: Settings, database_url: str, machines: Sequence[MachineSpec]) -> None:
+    """Register machines, or bring them up to date; all of them or none."""
+    async with Database.open(database_url, max_size=1) as database, database.connection() as connection:
+        tenant_id = await ensure_tenant(connection, settings.tenant, settings.tenant)
+        await register_machines(connection, tenant_id, machines)
+
+
 async def ensure_administrator(settings: Settings, database_url: str) -> str | None:
     """The account ``admin`` with the password of BRAIN_ADMIN_PASSWORD, or a generated one.
 

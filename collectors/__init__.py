@@ -5,6 +5,7 @@ column-wise batches, waits until they are durable, and only then acknowledges to
 Knows the plant's vocabulary and nothing else of the product.
 """
 
+from collectors.discovery import DiscoveredTag, discover_mqtt, discover_opcua
 from collectors.exception_report import ReportByException
 from collectors.listening import listen
 from collectors.mapping import MappedValue, Mapping, mapped_filters
@@ -25,6 +26,7 @@ __all__ = [
     "Certificate",
     "CertificateStore",
     "CollectorStatus",
+    "DiscoveredTag",
     "MappedValue",
     "Mapping",
     "MqttCollector",
@@ -43,6 +45,8 @@ __all__ = [
     "Tls",
     "Trial",
     "TriedReading",
+    "discover_mqtt",
+    "discover_opcua",
     "is_mqtt_url",
     "listen",
     "mapped_filters",

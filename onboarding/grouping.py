@@ -161,7 +161,8 @@ def _gather_singles(splits: Sequence[_Split]) -> None:
     counts = Counter(split.prefix for split in splits)
     chunks = Counter(shorter for split in splits for shorter in {split.text[split.begin : end] for end in _cuts(split)})
     for split in splits:
-        if not split.prefix or counts[split.prefix] > 1:
+        by_path = split.begin < split.parent and split.boundary <= split.parent
+        if not split.prefix or by_path or counts[split.prefix] > 1:
             continue
         known = [end for end in _cuts(split) if counts[split.text[split.begin : end].strip(_SEPARATORS)] > 1]
         shared = [

@@ -1,0 +1,151 @@
+"""From a real server or broker to a proposal, registered machines and settings that collect."""
+
+import asyncio
+import json
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from brain.application import source_settings
+from brain.cli import app
+from brain.discovery import discover
+from brain.embedded_broker import EmbeddedBroker
+from brain.failure import Failure
+from brain.installation import register, registered
+from brain.settings import Settings
+from collectors import Mapping, OpcUaCollector, OpcUaSource, try_mapping
+from collectors.opcua_certificates import CertificateStore
+from onboarding import propose, proposal_of, read_proposal, write_proposal
+from plant import MachineEntry, MachineSpec, SignalDirectory, template_library
+from simulators.opcua_server import PlantServer
+from tests.integration.conftest import NOW_US, SITE, Device, OpcUaPlant, RecordingSink, free_port, running, until
+
+pytestmark = pytest.mark.integration
+
+
+async def test_discovered_tags_are_proposed_applied_and_collected(
+    plant: OpcUaPlant, sink: RecordingSink, tmp_path: Path
+) -> None:
+    await plant.start(M1=("Strom_L1", "Strom_L2", "Strom_L3", "running", "text", "list"), M2=("Strom_L1",))
+    await plant.measure(NOW_US, 12.5, "Strom_L1")
+    settings = Settings(data_dir=tmp_path)
+    tags = await discover(settings, plant.url, (), 0)
+    assert len(tags) == 6  # an array is no tag
+    assert {tag.data_type for tag in tags if "Strom" in tag.name} == {"number"}
+    assert next(tag for tag in tags if tag.name.endswith("M1/Strom_L1")).samples == (12.5,)
+    items = propose(tags)
+    found = {(item.machine, item.signal) for item in items if item.signal is not None}
+    assert found == {
+        *(("M1", key) for key in ("current_u", "current_v", "current_w", "running")),
+        ("M2", "current_u"),
+    }
+    proposal = proposal_of(items, plant.url, SITE)
+    for item in proposal.items:
+        if item.signal == "current_u":
+            item.factor, item.offset = 2.0, 1.0
+    confirmed = read_proposal(write_proposal(proposal, toml=True), toml=True)
+    source = OpcUaSource.model_validate(tomllib.loads(source_settings(confirmed, "press"))["opcua"][0])
+    assert all(node.node.startswith("nsu=urn:test:plant;") for node in source.nodes)
+    directory = SignalDirectory(
+        [MachineEntry(SITE, "line-1", "M1", "motor", {"current_u": 1, "current_v": 2, "current_w": 3, "running": 4})]
+    )
+    collector = OpcUaCollector(
+        source, lambda: directory, sink, lambda: time.time_ns() // 1000, CertificateStore(tmp_path / "pki"), tmp_path
+    )
+    async with running(collector):
+        await until(lambda: collector.status().connected, "the collector connects")
+        await plant.measure(NOW_US + 1000, 20.0, "Strom_L1")
+        await until(lambda: 41.0 in sink.values(1), "the value arrives, converted")
+
+
+async def test_a_simulated_plant_is_proposed_rightly(tmp_path: Path) -> None:
+    specs = [MachineSpec("works", "line-1", f"M{number}", "", "motor") for number in range(3)]
+    url = f"opc.tcp://127.0.0.1:{free_port()}/plant"
+    async with PlantServer.open(url, specs, [0, 1, 2]):
+        tags = await discover(Settings(data_dir=tmp_path), url, (), 0)
+    items = propose(tags)
+    served = {signal.key for signal in template_library()["motor"].signals}
+    assert items
+    for tag, item in zip(tags, items, strict=True):
+        _, _, machine, signal = tag.name.split("/")
+        assert (item.machine, item.template, item.signal, item.ask) == (machine, "motor", signal, False), item
+        assert (item.factor, item.offset) == (1.0, 0.0)
+        assert signal in served
+
+
+async def test_json_on_a_broker_becomes_a_mapping(mosquitto: EmbeddedBroker, device: Device, tmp_path: Path) -> None:
+    payload = {"strom": {"L1": 12000, "L2": 12100, "L3": 12200}, "T_Wicklung_C": 71.5, "id": "x"}
+    listening = asyncio.create_task(discover(Settings(data_dir=tmp_path), mosquitto.url, ("factory/#",), 1.5))
+    await asyncio.sleep(0.5)
+    await device.publish("factory/works/M7", json.dumps(payload).encode(), b"no json", b'{"strom": {"L1": 1.5}}')
+    tags = await listening
+    items = propose(tags)
+    assert {(item.machine, item.signal) for item in items if item.signal is not None} == {
+        ("M7", key) for key in ("current_u", "current_v", "current_w", "winding_temperature")
+    }
+    confirmed = proposal_of(items, mosquitto.url, "works")
+    table = tomllib.loads(source_settings(confirmed, "box"))["mqtt"][0]["mappings"][0]
+    trial = try_mapping(
+        Mapping.model_validate(table), "factory/works/M7", json.dumps(payload).encode(), None, received_at=NOW_US
+    )
+    assert {(one.machine, one.signal, one.value) for one in trial.readings} == {
+        ("M7", "current_u", 12000.0),
+        ("M7", "current_v", 12100.0),
+        ("M7", "current_w", 12200.0),
+        ("M7", "winding_temperature", 71.5),
+    }
+
+
+async def test_what_cannot_be_reached_is_said(tmp_path: Path, mosquitto: EmbeddedBroker) -> None:
+    settings = Settings(data_dir=tmp_path)
+    for url in (f"opc.tcp://127.0.0.1:{free_port()}", f"mqtt://127.0.0.1:{free_port()}"):
+        with pytest.raises(Failure, match="check address"):
+            await discover(settings, url, (), 0.1)
+    with pytest.raises(Failure, match="shows no tags"):
+        await discover(settings, mosquitto.url, ("nothing/here",), 0.3)
+    with pytest.raises(Failure, match="must look like"):
+        await discover(settings, "http://127.0.0.1", (), 0.1)
+
+
+def applied(*words: str, database_url: str, data_dir: Path) -> Any:
+    return CliRunner().invoke(
+        app, ["onboard", "apply", *words, "--data-dir", str(data_dir)], env={"BRAIN_DATABASE_URL": database_url}
+    )
+
+
+async def test_apply_registers_what_is_confirmed_and_asks_before_it_changes(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "proposal.json"
+    content = {
+        "url": "opc.tcp://192.0.2.1:4840",
+        "machines": [{"machine": "M1", "template": "motor", "site": "works", "nameplate": {"rated_power": 11.0}}],
+        "items": [
+            {"name": "a", "machine": "M1", "signal": "current_u", "factor": 0.001, "source": {"node": "nsu=u;s=a"}},
+            {"name": "b", "machine": "M1", "ask": True, "source": {"node": "nsu=u;s=b"}},
+        ],
+    }
+    file.write_text(json.dumps(content))
+    first = await asyncio.to_thread(applied, str(file), "--json", database_url=database_url, data_dir=tmp_path)
+    assert first.exit_code == 0, first.output
+    told = json.loads(first.output.splitlines()[-1])
+    assert told["machines"] == ["works/M1"]
+    assert told["left_out"] == ["b"]
+    assert tomllib.loads(told["settings"])["opcua"][0]["nodes"] == [
+        {"node": "nsu=u;s=a", "site": "works", "machine": "M1", "signal": "current_u", "factor": 0.001}
+    ]
+    again = await asyncio.to_thread(applied, str(file), database_url=database_url, data_dir=tmp_path)
+    assert isinstance(again.exception, Failure)
+    assert "nothing was changed" in str(again.exception)
+    allowed = await asyncio.to_thread(applied, str(file), "--yes", database_url=database_url, data_dir=tmp_path)
+    assert allowed.exit_code == 0
+    settings = Settings(data_dir=tmp_path)
+    assert (await registered(settings, database_url)).machine("works", "M1") is not None
+
+
+async def test_machines_are_registered_all_or_none(database_url: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    await register(settings, database_url, [MachineSpec("works", "l", "M1", "M1", "motor")])
+    assert len(await registered(settings, database_url)) == 1
