@@ -1,6 +1,7 @@
 """Applying a confirmed proposal: machines for the historian, and the settings of the source they are read from."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,16 +11,24 @@ from onboarding import Entry, Proposal, toml_lines
 from plant import MachineSpec
 
 
-def specs_of(proposal: Proposal) -> list[MachineSpec]:
-    """The machines that a confirmed tag feeds."""
+def specs_of(proposal: Proposal, known: Sequence[MachineSpec] = ()) -> list[MachineSpec]:
+    """The machines that a confirmed tag feeds; what a proposal does not say is as it is registered."""
     fed = {item.machine for item in proposal.confirmed}
-    return [
-        MachineSpec(
+    sites = {one.site: one for one in known}
+    machines = {(one.site, one.machine): one for one in known}
+    specs = []
+    for one in proposal.machines:
+        if one.machine not in fed:
+            continue
+        spec = MachineSpec(
             one.site, one.line, one.machine, one.name or one.machine, one.template, nameplate=dict(one.nameplate)
         )
-        for one in proposal.machines
-        if one.machine in fed
-    ]
+        if site := sites.get(one.site):
+            spec = replace(spec, site_name=site.site_name, time_zone=site.time_zone, currency=site.currency)
+        if before := machines.get((one.site, one.machine)):
+            spec = replace(spec, area=before.area, downtime_cost_per_h=before.downtime_cost_per_h)
+        specs.append(spec)
+    return specs
 
 
 def source_settings(proposal: Proposal, name: str) -> str:

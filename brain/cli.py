@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from brain.commands import accounts, bench, certificates, health, onboard, proposals, records, services, whole
+from brain.commands import (
+    accounts,
+    bench,
+    certificates,
+    equipment,
+    health,
+    onboard,
+    proposals,
+    records,
+    services,
+    whole,
+)
 from brain.failure import Failure
 
 app = typer.Typer(
@@ -46,6 +57,8 @@ for command in (
 onboard.onboard_app.command()(proposals.discover)
 onboard.onboard_app.command()(proposals.propose)
 onboard.onboard_app.command()(proposals.apply)
+onboard.onboard_app.command("import")(equipment.import_machines)
+onboard.onboard_app.command("export")(equipment.export_machines)
 onboard.onboard_app.command()(certificates.trust)
 onboard.onboard_app.command()(certificates.certificate)
 app.add_typer(accounts.user_app, name="user")

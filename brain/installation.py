@@ -12,6 +12,7 @@ from historian import (
     ensure_tenant,
     has_work_orders,
     load_directory,
+    load_specs,
     migrate,
     record_work,
     register_machines,
@@ -33,10 +34,10 @@ async def install(settings: Settings, database_url: str, machines: Sequence[Mach
         return await load_directory(connection, tenant_id)
 
 
-async def registered(settings: Settings, database_url: str) -> SignalDirectory:
-    """The machines that are registered."""
+async def machine_specs(settings: Settings, database_url: str) -> list[MachineSpec]:
+    """All machines as they were registered."""
     async with Database.open(database_url, max_size=1) as database, database.connection() as connection:
-        return await load_directory(connection, await ensure_tenant(connection, settings.tenant, settings.tenant))
+        return await load_specs(connection, await ensure_tenant(connection, settings.tenant, settings.tenant))
 
 
 async def register(settings: Settings, database_url: str, machines: Sequence[MachineSpec]) -> None:

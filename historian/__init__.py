@@ -68,7 +68,7 @@ from historian.partitions import (
     prepare_ahead,
 )
 from historian.plant_watch import PlantWatch
-from historian.plants import Machine, ensure_tenant, load_directory, load_machines, register_machines
+from historian.plants import Machine, ensure_tenant, load_directory, load_machines, load_specs, register_machines
 from historian.positions import Position, load_positions, locked_position, move_position, quarantine
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
@@ -161,6 +161,7 @@ __all__ = [
     "load_models",
     "load_planned_stops",
     "load_positions",
+    "load_specs",
     "locked_position",
     "mark_dirty",
     "migrate",

@@ -178,7 +178,7 @@ def apply(
     """
     from brain.application import source_settings, specs_of
     from brain.endpoints import database_url
-    from brain.installation import register, registered
+    from brain.installation import machine_specs, register
     from brain.settings import load_settings
     from onboarding import ProposalError, read_proposal
 
@@ -196,9 +196,10 @@ def apply(
         ask_nameplates(confirmed)
     if out is not None:
         may_replace(out)
-    specs = specs_of(confirmed)
-    known = run_body(registered(settings, database_url(settings)))
-    present = [f"{spec.site}/{spec.machine}" for spec in specs if known.machine(spec.site, spec.machine) is not None]
+    known = run_body(machine_specs(settings, database_url(settings)))
+    specs = specs_of(confirmed, known)
+    registered = {(spec.site, spec.machine) for spec in known}
+    present = [f"{spec.site}/{spec.machine}" for spec in specs if (spec.site, spec.machine) in registered]
     may_update(present, yes=yes)
     run_body(register(settings, database_url(settings), specs))
     if out is not None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ from brain.application import source_settings
 from brain.cli import app
 from brain.discovery import discover
 from brain.embedded_broker import EmbeddedBroker
+from brain.equipment import read_equipment, write_equipment
 from brain.failure import Failure
-from brain.installation import register, registered
+from brain.installation import machine_specs, register
 from brain.settings import Settings
 from collectors import Mapping, OpcUaCollector, OpcUaSource, try_mapping
 from collectors.opcua_certificates import CertificateStore
-from onboarding import propose, proposal_of, read_proposal, write_proposal
+from onboarding import proposal_of, propose, read_proposal, write_proposal
 from plant import MachineEntry, MachineSpec, SignalDirectory, template_library
 from simulators.opcua_server import PlantServer
 from tests.integration.conftest import NOW_US, SITE, Device, OpcUaPlant, RecordingSink, free_port, running, until
@@ -142,10 +144,58 @@ async def test_apply_registers_what_is_confirmed_and_asks_before_it_changes(data
     allowed = await asyncio.to_thread(applied, str(file), "--yes", database_url=database_url, data_dir=tmp_path)
     assert allowed.exit_code == 0
     settings = Settings(data_dir=tmp_path)
-    assert (await registered(settings, database_url)).machine("works", "M1") is not None
+    (spec,) = await machine_specs(settings, database_url)
+    assert (spec.site, spec.machine, spec.nameplate["rated_power"]) == ("works", "M1", 11.0)
 
 
-async def test_machines_are_registered_all_or_none(database_url: str, tmp_path: Path) -> None:
+async def test_equipment_lists_come_back_as_they_went(database_url: str, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
-    await register(settings, database_url, [MachineSpec("works", "l", "M1", "M1", "motor")])
-    assert len(await registered(settings, database_url)) == 1
+    specs = [
+        MachineSpec(
+            "works", "line-1", "=M1", "1号泵", "motor", "hall", {"rated_power": 11.0, "duty": "cyclic"}, 350.0,
+            datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "Works", "Asia/Shanghai", "CNY",
+        ),
+        MachineSpec("works", "line-1", "P1", "P1", "pump_set", site_name="Works", time_zone="Asia/Shanghai"),
+    ]  # fmt: skip
+    await register(settings, database_url, specs)
+    stored = await machine_specs(settings, database_url)
+    for name in ("machines.xlsx", "machines.csv"):
+        write_equipment(tmp_path / name, stored)
+        found = read_equipment(tmp_path / name)
+        assert found.errors == []
+        assert found.machines == stored
+    # A list that says nothing of the site leaves it as it is.
+    (tmp_path / "more.csv").write_text("site,line,machine,template\nworks,line-2,M9,motor\n")
+    (fresh,) = read_equipment(tmp_path / "more.csv", stored).machines
+    assert (fresh.site_name, fresh.time_zone, fresh.name) == ("Works", "Asia/Shanghai", "M9")
+
+
+def in_and_out(*words: str, database_url: str, data_dir: Path) -> Any:
+    return CliRunner().invoke(
+        app, ["onboard", *words, "--data-dir", str(data_dir)], env={"BRAIN_DATABASE_URL": database_url}
+    )
+
+
+async def test_import_takes_all_rows_or_none(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    options = {"database_url": database_url, "data_dir": tmp_path}
+    file.write_text("site,line,machine,template\nworks,l,M1,motor\nworks,l,M2,moter\n,l,M3,motor\n")
+    refused = await asyncio.to_thread(in_and_out, "import", str(file), **options)
+    assert isinstance(refused.exception, Failure)
+    assert "2 errors, nothing was imported" in str(refused.exception)
+    assert "row 3, column template: 'moter' is not known" in refused.output
+    assert "row 4, column site: is empty" in refused.output
+    assert await machine_specs(Settings(data_dir=tmp_path), database_url) == []
+    file.write_text("site,line,machine,template,rated_power [W]\nworks,l,M1,motor,7500\n")
+    dry = await asyncio.to_thread(in_and_out, "import", str(file), "--dry-run", **options)
+    assert "1 machines would be registered" in dry.output
+    assert await machine_specs(Settings(data_dir=tmp_path), database_url) == []
+    done = await asyncio.to_thread(in_and_out, "import", str(file), **options)
+    assert done.exit_code == 0, done.output
+    (spec,) = await machine_specs(Settings(data_dir=tmp_path), database_url)
+    assert spec.nameplate["rated_power"] == 7.5
+    out = tmp_path / "out.xlsx"
+    assert (await asyncio.to_thread(in_and_out, "export", str(out), **options)).exit_code == 0
+    assert read_equipment(out).machines == [spec]
+    again = await asyncio.to_thread(in_and_out, "export", str(out), **options)
+    assert isinstance(again.exception, Failure)
