@@ -17,6 +17,7 @@ from api import (
     identity,
     kpis,
     machines,
+    onboarding,
     quarantine,
     work_orders,
 )
@@ -27,6 +28,7 @@ from historian import Database
 _ROOMS = (
     identity,
     machines,
+    onboarding,
     findings,
     alarms,
     downtime,

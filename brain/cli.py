@@ -11,6 +11,7 @@ from brain.commands import (
     accounts,
     bench,
     certificates,
+    commissioning,
     equipment,
     health,
     onboard,
@@ -57,6 +58,7 @@ for command in (
 onboard.onboard_app.command()(proposals.discover)
 onboard.onboard_app.command()(proposals.propose)
 onboard.onboard_app.command()(proposals.apply)
+onboard.onboard_app.command()(commissioning.check)
 onboard.onboard_app.command("import")(equipment.import_machines)
 onboard.onboard_app.command("export")(equipment.export_machines)
 onboard.onboard_app.command()(certificates.trust)

@@ -6,6 +6,7 @@ TimescaleDB Apache edition and TimescaleDB Community edition are told apart here
 
 from historian import accounts
 from historian.alarms import RaisedAlarm, active_alarms, clear_alarm, raise_alarm
+from historian.commissioning import find_machine, read_recent
 from historian.compaction import Compacted, compact_closed, open_late
 from historian.copying import Encoded, binary_copy, store_encoded, store_readings
 from historian.database import Connection, Database, Edition
@@ -136,6 +137,7 @@ __all__ = [
     "ensure_tenant",
     "export_rows",
     "extend_states",
+    "find_machine",
     "find_signal",
     "first_reading",
     "forget_older_than",
@@ -180,6 +182,7 @@ __all__ = [
     "read_latest",
     "read_overview",
     "read_readings",
+    "read_recent",
     "read_rollup",
     "read_trend",
     "reading_bytes",

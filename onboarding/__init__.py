@@ -5,6 +5,7 @@ template, signal and conversion, each with its confidence and reason, and the an
 Words are data, in ``words.toml``. Knows plant alone.
 """
 
+from onboarding.commissioning import CheckAnswer, SignalReadings, by_signal, check_machine
 from onboarding.documents import (
     Entry,
     Machine,
@@ -24,13 +25,17 @@ __all__ = [
     "MOST_TAGS",
     "THRESHOLD",
     "Candidate",
+    "CheckAnswer",
     "Entry",
     "Item",
     "Machine",
     "Proposal",
     "ProposalError",
+    "SignalReadings",
     "Tag",
     "TagListError",
+    "by_signal",
+    "check_machine",
     "proposal_of",
     "propose",
     "read_proposal",

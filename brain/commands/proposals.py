@@ -191,9 +191,9 @@ def apply(
     if not confirmed.confirmed:
         raise Failure(f"{proposal} confirms no tag: give signals, and set ask = false")
     settings = load_settings(data_dir=data_dir)
-    text = source_settings(confirmed, name)
     if not yes and sys.stdin.isatty():
         ask_nameplates(confirmed)
+    text = source_settings(confirmed, name)
     if out is not None:
         may_replace(out)
     known = run_body(machine_specs(settings, database_url(settings)))
