@@ -70,6 +70,9 @@ def _split(text: str) -> _Split:
     for word in words:
         by_segment.setdefault(word.segment, []).append(word)
     segments = sorted(by_segment, reverse=True)
+    point = _measuring_point(text, starts, by_segment, segments)
+    if point is not None and point > begin:
+        return _Split(text, words, begin, point, point)
     boundary = len(text)
     for depth, segment in enumerate(segments):
         own = by_segment[segment]
@@ -89,6 +92,16 @@ def _split(text: str) -> _Split:
         else:
             break
     return _Split(text, words, begin, max(boundary, begin), max(last, begin))
+
+
+def _measuring_point(
+    text: str, starts: Sequence[int], by_segment: dict[int, list[Word]], segments: Sequence[int]
+) -> int | None:
+    """Where a measuring point of a control system begins, as in ``MTR-301/TI-301.PV``; None where there is none."""
+    if len(segments) < 2 or "".join(word.text for word in by_segment[segments[0]]) not in lexicon().attributes:
+        return None
+    start = starts[segments[1]]
+    return start if lexicon().loop.fullmatch(text[start : starts[segments[0]] - 1].strip()) else None
 
 
 def _explained_end(words: Sequence[Word]) -> list[Word]:
@@ -164,7 +177,7 @@ def _gather_singles(splits: Sequence[_Split]) -> None:
         by_path = split.begin < split.parent and split.boundary <= split.parent
         if not split.prefix or by_path or counts[split.prefix] > 1:
             continue
-        known = [end for end in _cuts(split) if counts[split.text[split.begin : end].strip(_SEPARATORS)] > 1]
+        known = [end for end in _cuts(split) if counts[split.text[split.begin : end].strip(_SEPARATORS)]]
         shared = [
             end
             for end in _cuts(split)

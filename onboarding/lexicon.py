@@ -52,6 +52,8 @@ class _Evidence(_Document):
 
 class _Grouping(_Document):
     equipment: tuple[str, ...]
+    attributes: tuple[str, ...]
+    loop: str
     addresses: tuple[str, ...]
 
 
@@ -123,6 +125,8 @@ class Lexicon:
         self.equipment = frozenset(map(fold, words.grouping.equipment))
         self.stop_words = frozenset(map(fold, words.evidence.stop_words))
         self.roles = words.roles
+        self.attributes = frozenset(map(fold, words.grouping.attributes))
+        self.loop = re.compile(words.grouping.loop)
         self.address = re.compile("(?:" + "|".join(words.grouping.addresses) + r")(?=$|[\s_.:/-])")
         self.soft = frozenset(words.evidence.soft)
         self.stands_for = words.evidence.stands_for

@@ -113,7 +113,10 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
         found.says.append(f"the name is {signal.key}")
         found.used = {word.text for word in evidence.leaf}
     else:
-        for word in evidence.words:
+        last = evidence.leaf[-1].segment if evidence.leaf else 0
+        for word in evidence.leaf:
+            _weigh(word, wanted, strength, found, folder=word.segment < last)
+        for word in evidence.described:
             _weigh(word, wanted, strength, found)
     _by_unit(evidence, signal, wanted, strength, found)
     if "quantity" in wanted and "quantity" not in strength:
@@ -130,7 +133,10 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
     return found
 
 
-def _weigh(word: Word, wanted: dict[str, str], strength: dict[str, float], found: Fit) -> None:
+def _weigh(
+    word: Word, wanted: dict[str, str], strength: dict[str, float], found: Fit, *, folder: bool = False
+) -> None:
+    """Add what a word says for or against; the name of a folder says no quantity against."""
     said = f"word {word.text}"
     if said in wanted:
         strength[said] = 1.0
@@ -151,6 +157,8 @@ def _weigh(word: Word, wanted: dict[str, str], strength: dict[str, float], found
         found.used.add(word.text)
         return
     meanings = [f"{a}:{v}" for sense in word.senses for a, v in sense.aspects.items()]
+    if folder:
+        meanings = [meaning for meaning in meanings if not meaning.startswith("quantity:")]
     if not meanings or any(meaning in words.soft for meaning in meanings):
         return
     mine = {f"{aspect}:{value}" for aspect, value in wanted.items()}

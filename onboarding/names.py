@@ -89,7 +89,22 @@ def words_of(text: str) -> tuple[Word, ...]:
         place = 0
         while place < len(atoms):
             place += _take(text, atoms, place, segment, words, found)
-    return tuple(_joined(found))
+    return tuple(_joined(_pairs(found)))
+
+
+def _pairs(found: list[Word]) -> list[Word]:
+    """Two phases with one separator between them are a pair: ``UL1-L2`` is u + l1l2."""
+    words = lexicon()
+    result: list[Word] = []
+    for word in found:
+        last = result[-1] if result else None
+        if last is not None and len(last.text) == 2 == len(word.text) and word.start - last.end <= 1:
+            senses = words.senses(last.text + word.text)
+            if any("phase" in sense.aspects for sense in senses):
+                result[-1] = Word(last.text + word.text, last.start, word.end, last.segment, senses)
+                continue
+        result.append(word)
+    return result
 
 
 def _atoms(text: str, start: int, end: int) -> Iterator[_Atom]:
@@ -124,14 +139,17 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
     for length in range(min(_MOST_ATOMS, len(atoms) - place), 0, -1):
         last = atoms[place + length - 1]
         run = text[first.start : last.end]
-        if not run.isalnum() or not run.isascii():
+        folded = fold(run)
+        if not run.isalnum() or not folded.isascii():
             continue
-        parts = _compound(run.lower())
+        parts = _compound(folded)
         if parts:
             start = first.start
             for part in parts:
-                found.append(Word(part, start, start + len(part), segment, words.senses(part)))
-                start += len(part)
+                # Where folding made it longer, all parts stand where the run stands.
+                end = start + len(part) if len(folded) == len(run) else last.end
+                found.append(Word(part, start, end, segment, words.senses(part)))
+                start = end if len(folded) == len(run) else start
             return length
     found.append(Word(fold(first.text), first.start, first.end, segment, ()))
     return 1
