@@ -44,6 +44,7 @@ class _Split:
 def place(names: Sequence[str], default: str = DEFAULT_MACHINE) -> list[Placed]:
     """Machine and leaf of each name; ``default`` is the machine of names that say none."""
     splits = [_split(normalized(name)) for name in names]
+    _gather_parts(splits)
     _gather_below_paths(splits)
     _gather_singles(splits)
     _drop_addresses(splits)
@@ -109,12 +110,16 @@ def _explained_end(words: Sequence[Word]) -> list[Word]:
     first = len(words)
     while first and words[first - 1].explained:
         first -= 1
-    leaf = list(words[first:])
+    return _without_number(list(words[first:]), behind=first > 0)
+
+
+def _without_number(leaf: list[Word], *, behind: bool) -> list[Word]:
+    """``behind``: whether something stands before them that a number may belong to."""
     for number in range(len(leaf) - 1):
         word, rest = leaf[number], leaf[number + 1 :]
         before = leaf[:number]
-        if word.digits and first and not before:
-            return rest  # the number of what stands before it
+        if word.digits and behind and not before:
+            return _without_number(rest, behind=True)
         if not word.digits or not any(_strong(other) for other in rest):
             continue
         if any(_strong(other) for other in before):
@@ -151,6 +156,32 @@ def _says_what(words: Sequence[Word]) -> bool:
     return all(word.explained and not word.digits for word in words) and any(
         not word.letter and not all(map(is_soft, word.senses)) for word in words
     )
+
+
+def _gather_parts(splits: Sequence[_Split]) -> None:
+    """``P2.Motor`` and ``P2.Pump`` are parts of the machine P2: folders without a number or name of their own."""
+    parts: dict[str, dict[str, list[tuple[_Split, int]]]] = {}
+    for split in splits:
+        borders = path_starts(split.text)
+        starts = [start for start in borders if split.begin <= start < split.boundary]
+        if split.boundary not in borders:
+            continue
+        for start in starts[-1:]:
+            above = split.text[split.begin : start].strip(_SEPARATORS)
+            own = [word for word in split.words if start <= word.start < split.boundary]
+            named = _PATH_SEPARATOR.split(above)[-1]
+            if own and re.search(r"\d", named) and all(word.equipment or _is_motor(word) for word in own):
+                kind = "motor" if all(map(_is_motor, own)) else "other"
+                parts.setdefault(above, {}).setdefault(kind, []).append((split, start))
+    for kinds in parts.values():
+        if len(kinds) > 1:
+            for members in kinds.values():
+                for split, start in members:
+                    split.boundary = start
+
+
+def _is_motor(word: Word) -> bool:
+    return any(sense.aspects.get("part") == "motor" for sense in word.senses)
 
 
 def _gather_below_paths(splits: Sequence[_Split]) -> None:

@@ -5,7 +5,7 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -90,6 +90,7 @@ class Sense:
     role: str = ""
 
 
+@lru_cache(maxsize=50_000)
 def fold(word: str) -> str:
     """A word as it is looked up: small letters, no accents, no separators.
 

@@ -39,6 +39,13 @@ class Evidence:
     data_type: str = ""
 
     @property
+    def key(self) -> tuple[object, ...]:
+        """What two tags have in common that say the same, as those of many like machines do."""
+        last = self.leaf[-1].segment if self.leaf else 0
+        leaf = tuple((word.text, word.segment < last) for word in self.leaf)
+        return leaf, tuple(word.text for word in self.described), self.unit, self.data_type
+
+    @property
     def words(self) -> tuple[Word, ...]:
         """All words, the name's first."""
         return (*self.leaf, *self.described)
@@ -133,9 +140,7 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
     return found
 
 
-def _weigh(
-    word: Word, wanted: dict[str, str], strength: dict[str, float], found: Fit, *, folder: bool = False
-) -> None:
+def _weigh(word: Word, wanted: dict[str, str], strength: dict[str, float], found: Fit, *, folder: bool = False) -> None:
     """Add what a word says for or against; the name of a folder says no quantity against."""
     said = f"word {word.text}"
     if said in wanted:

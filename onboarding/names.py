@@ -171,6 +171,9 @@ def _compound(run: str) -> tuple[str, ...]:
     long = [part for part in (run[1:],) if len(part) >= _LONG and words.senses(part)]
     if long and has(run[:1], "quantity"):
         return run[0], run[1:]
+    head = run[:-1]
+    if run[-1] in "uvwabc" and len(head) >= _LONG and (has(head, "quantity") or has(head, "part")):
+        return head, run[-1]
     best: dict[int, tuple[str, ...]] = {0: ()}
     for end in range(2, len(run) + 1):
         for start in range(end - 1):

@@ -68,17 +68,31 @@ class _Judged:
     weight: float
 
 
+class _Fitting:
+    """How evidence fits templates, worked out once for tags that say the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], list[Fit]] = {}
+
+    def __call__(self, seen: Evidence, template: Template) -> list[Fit]:
+        key = (template.key, seen.key)
+        if key not in self._known:
+            self._known[key] = fits(seen, template)
+        return self._known[key]
+
+
 def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
     """One item a tag, in their order; ``machine`` is the name of a machine that no tag names."""
     placed = place([tag.name for tag in tags], machine)
-    evidence = [_evidence(tag, where) for tag, where in zip(tags, placed, strict=True)]
+    fitting = _Fitting()
+    evidence = [_evidence(tag, where, fitting) for tag, where in zip(tags, placed, strict=True)]
     members: dict[str, list[int]] = {}
     for number, where in enumerate(placed):
         members.setdefault(where.machine, []).append(number)
     library = template_library()
     rows = list(zip(tags, evidence, placed, strict=True))
     judged = {
-        key: [_judge(tag, seen, where.machine, template) for tag, seen, where in rows]
+        key: [_judge(tag, seen, where.machine, template, fitting) for tag, seen, where in rows]
         for key, template in library.items()
     }
     # What one kind of machine measures, and this kind does not, speaks against it.
@@ -105,12 +119,12 @@ def _weight(of_tags: Sequence[float], numbers: Sequence[int]) -> float:
     return sum(of_tags[number] for number in numbers) + _WHOLE_LIST * sum(of_tags) / len(of_tags)
 
 
-def _evidence(tag: Tag, where: Placed) -> Evidence:
+def _evidence(tag: Tag, where: Placed, fitting: _Fitting) -> Evidence:
     seen = evidence_of(tag, where.leaf)
-    return seen if seen.unit.written else _unit_of_name(seen)
+    return seen if seen.unit.written else _unit_of_name(seen, fitting)
 
 
-def _unit_of_name(seen: Evidence) -> Evidence:
+def _unit_of_name(seen: Evidence, fitting: _Fitting) -> Evidence:
     """The last word of a name may be its unit; it is one where the words before it say the rest."""
     if len(seen.leaf) < 2:
         return seen
@@ -121,13 +135,13 @@ def _unit_of_name(seen: Evidence) -> Evidence:
     templates = template_library().values()
 
     def best(one: Evidence) -> float:
-        return max((found.confidence for template in templates for found in fits(one, template)), default=0.0)
+        return max((found.confidence for template in templates for found in fitting(one, template)), default=0.0)
 
     return with_unit if best(with_unit) > best(seen) else seen
 
 
-def _judge(tag: Tag, seen: Evidence, machine: str, template: Template) -> _Judged:
-    found = fits(seen, template)
+def _judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: _Fitting) -> _Judged:
+    found = fitting(seen, template)
     best = found[0] if found else None
     blank = Item(
         tag.name, machine, template.key, None, 1.0, 0.0, "", tag.unit, 0.0, "", False, source=dict(tag.source or {})

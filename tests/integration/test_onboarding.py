@@ -21,8 +21,10 @@ from brain.installation import machine_specs, register
 from brain.settings import Settings
 from collectors import Mapping, OpcUaCollector, OpcUaSource, try_mapping
 from collectors.opcua_certificates import CertificateStore
+from historian import READING, Database, PartitionKeeper, ensure_tenant, load_directory, store_readings
+from historian.latest import LatestKeeper
 from onboarding import proposal_of, propose, read_proposal, write_proposal
-from plant import MachineEntry, MachineSpec, SignalDirectory, template_library
+from plant import Batch, MachineEntry, MachineSpec, SignalDirectory, concatenate, template_library
 from simulators.opcua_server import PlantServer
 from tests.integration.conftest import NOW_US, SITE, Device, OpcUaPlant, RecordingSink, free_port, running, until
 
@@ -199,3 +201,39 @@ async def test_import_takes_all_rows_or_none(database_url: str, tmp_path: Path) 
     assert read_equipment(out).machines == [spec]
     again = await asyncio.to_thread(in_and_out, "export", str(out), **options)
     assert isinstance(again.exception, Failure)
+
+
+async def test_check_says_what_is_wrong(database: Database, database_url: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    await register(settings, database_url, [MachineSpec("works", "l", "M1", "M1", "motor")])
+    nothing = await asyncio.to_thread(
+        in_and_out, "check", "works/M1", "--json", database_url=database_url, data_dir=tmp_path
+    )
+    assert nothing.exit_code == 1
+    assert "nothing has ever arrived" in json.loads(nothing.output.splitlines()[-1])["items"][0]["found"]
+    async with database.connection() as connection:
+        tenant_id = await ensure_tenant(connection, "default", "default")
+        ids = (await load_directory(connection, tenant_id)).machine("works", "M1").signal_ids
+        now = time.time_ns() // 1000
+        times = [now - second * 1_000_000 for second in range(90, 0, -1)]
+        values = {"current_u": (28_000.0, 1e-3), "winding_temperature": (345.0, 1e-3), "running": (1.0, 0.0)}
+        batch = concatenate(
+            [
+                Batch.of_lists(times, [ids[key]] * 90, [value + step * n for n in range(90)], [0] * 90)
+                for key, (value, step) in values.items()
+            ]
+        )
+        await PartitionKeeper().ensure(connection, READING, times[0], times[-1])
+        await store_readings(connection, batch)
+        keeper = LatestKeeper()
+        await keeper.load(connection)
+        async with connection.transaction():
+            await keeper.flush(connection)
+    found = await asyncio.to_thread(
+        in_and_out, "check", "works/M1", "--json", database_url=database_url, data_dir=tmp_path
+    )
+    told = json.loads(found.output.splitlines()[-1])
+    problems = {(item["check"], item["signal"]) for item in told["items"] if item["level"] == "problem"}
+    assert problems == {("range", "current_u"), ("unit", "current_u"), ("unit", "winding_temperature")}
+    unknown = await asyncio.to_thread(in_and_out, "check", "works/M9", database_url=database_url, data_dir=tmp_path)
+    assert isinstance(unknown.exception, Failure)
