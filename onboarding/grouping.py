@@ -258,7 +258,7 @@ def _keys(prefixes: Sequence[str]) -> dict[str, str]:
             other[-depth:] == own[-depth:] for name, other in parts.items() if name != prefix
         ):
             depth += 1
-        keys[prefix] = "_".join(_key(part) for part in own[-depth:])
+        keys[prefix] = "_".join(_key(part) for part in own[-depth:]) or _key("")
     taken: Counter[str] = Counter()
     for prefix, key in list(keys.items()):
         taken[key] += 1
