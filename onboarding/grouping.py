@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onboarding.lexicon import Sense, lexicon
-from onboarding.names import Word, normalized, path_starts, words_of
+from onboarding.names import Word, normalized, path_starts, without_unit, words_of
 
 DEFAULT_MACHINE = "machine-1"
 _SEPARATORS = " _-./\\:|>!,;"
@@ -43,7 +43,7 @@ class _Split:
 
 def place(names: Sequence[str], default: str = DEFAULT_MACHINE) -> list[Placed]:
     """Machine and leaf of each name; ``default`` is the machine of names that say none."""
-    splits = [_split(normalized(name)) for name in names]
+    splits = [_split(without_unit(normalized(name))) for name in names]
     _gather_parts(splits)
     _gather_below_paths(splits)
     _gather_singles(splits)
@@ -110,7 +110,10 @@ def _explained_end(words: Sequence[Word]) -> list[Word]:
     first = len(words)
     while first and words[first - 1].explained:
         first -= 1
-    return _without_number(list(words[first:]), behind=first > 0)
+    leaf = list(words[first:])
+    if first and leaf and all(word.digits for word in leaf) and leaf[0].start == words[first - 1].end:
+        return []  # the number of a code that nobody knows, such as XE12
+    return _without_number(leaf, behind=first > 0)
 
 
 def _without_number(leaf: list[Word], *, behind: bool) -> list[Word]:
@@ -118,6 +121,8 @@ def _without_number(leaf: list[Word], *, behind: bool) -> list[Word]:
     for number in range(len(leaf) - 1):
         word, rest = leaf[number], leaf[number + 1 :]
         before = leaf[:number]
+        if _numbers_machine(word) and leaf[number + 1 :] and not any(_strong(other) for other in before):
+            return _without_number(rest, behind=True)
         if word.digits and behind and not before:
             return _without_number(rest, behind=True)
         if not word.digits or not any(_strong(other) for other in rest):
@@ -129,6 +134,11 @@ def _without_number(leaf: list[Word], *, behind: bool) -> list[Word]:
             continue
         return leaf[number + 1 :]
     return leaf
+
+
+def _numbers_machine(word: Word) -> bool:
+    """Whether a number is none of a phase, such as 12 and 31, but counts machines: 03, 101."""
+    return word.digits and len(word.text) > 1 and not any("phase" in sense.aspects for sense in word.senses)
 
 
 def _strong(word: Word) -> bool:

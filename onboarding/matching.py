@@ -1,11 +1,11 @@
 """How well a tag's words and unit fit a signal of a template."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 from onboarding.lexicon import Sense, aspects_of, fold, lexicon
-from onboarding.names import Word, words_of
+from onboarding.names import Word, normalized, unit_at_end, words_of
 from onboarding.tags import Tag
 from plant import Conversion, ConversionError, SignalType, Template, conversion
 
@@ -85,7 +85,17 @@ def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
         for word in words_of(tag.description)
         if not (word.text in stop and tag.description[word.start : word.end].islower())
     )
-    return Evidence(tuple(leaf), described, source_unit(tag.unit), tag.data_type)
+    known = source_unit(tag.unit or unit_at_end(normalized(tag.name)))
+    return Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type)
+
+
+def _without_codes(leaf: Sequence[Word]) -> Iterator[Word]:
+    """Words without the numbers of codes that nobody knows: XE12 says nothing of phases 1 and 2."""
+    last: Word | None = None
+    for word in leaf:
+        if not (word.digits and last is not None and not last.explained and last.end == word.start):
+            yield word
+        last = word
 
 
 @cache

@@ -18,6 +18,7 @@ _TYPE_LETTERS = frozenset(("st", "ar", "lr", "di", "ui", *"bxrfwnidsleag"))
 _MOST_ATOMS = 7
 _LONG = 3
 _LONGEST_COMPOUND = 40
+_UNIT_AT_END = re.compile(r"[\[(]([^\[\]()]{1,12})[\])]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,24 @@ def normalized(text: str) -> str:
         folded if len(folded := unicodedata.normalize("NFKC", mark)) == 1 else mark for mark in text.replace("℃", "C")
     )
     return re.sub(r"[\"'`\x00-\x1f]", " ", plain)
+
+
+def without_unit(text: str) -> str:
+    """A name without the unit in brackets at its end, as long as it was.
+
+    >>> without_unit("Power [kW]")
+    'Power     '
+    """
+    ending = _UNIT_AT_END.search(text)
+    if ending is None or not ending[1].strip() or lexicon().unit(ending[1]) is None:
+        return text
+    return text[: ending.start()] + " " * (len(text) - ending.start())
+
+
+def unit_at_end(text: str) -> str:
+    """The unit in brackets at the end of a name; empty where there is none."""
+    ending = _UNIT_AT_END.search(text)
+    return ending[1].strip() if ending is not None and without_unit(text) != text else ""
 
 
 def path_starts(text: str) -> list[int]:

@@ -7,6 +7,7 @@ from onboarding.behaviour import line_voltages_of, outside
 from onboarding.grouping import DEFAULT_MACHINE, Placed, place
 from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, Fit, SourceUnit, evidence_of, fits
+from onboarding.names import Word
 from onboarding.tags import Tag
 from plant import ConversionError, Template, conversion, template_library
 
@@ -146,7 +147,14 @@ def _judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: 
     blank = Item(
         tag.name, machine, template.key, None, 1.0, 0.0, "", tag.unit, 0.0, "", False, source=dict(tag.source or {})
     )
-    refusal = _refusal(seen, best)
+    refusal = _refusal(seen.words, seen, best)
+    named = replace(seen, described=())
+    if refusal and best is not None and not best.missing and not best.against and not _refusal(seen.leaf, seen, best):
+        alone = fitting(named, template)
+        if alone and alone[0].used and alone[0].signal is best.signal and alone[0].confidence >= THRESHOLD:
+            reason = f"the name says {best.signal.name_en}, but in the description {refusal}: which is right?"
+            candidate = Candidate(best.signal.key, best.conversion.factor, best.conversion.offset, 0.5)
+            return _Judged(replace(blank, confidence=0.5, reason=reason, ask=True, candidates=(candidate,)), 0.25)
     if refusal:
         return _Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal), 0.0)
     if best is None:
@@ -186,12 +194,12 @@ def _judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: 
     return _Judged(item, best.confidence)
 
 
-def _refusal(seen: Evidence, best: Fit | None) -> str:
+def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> str:
     """Why a name is no signal whatever its quantity: a set value, a limit, an alarm ..."""
     words = lexicon()
     used = best.used if best is not None else set()
     meant = {f"{a}:{v}" for word in seen.words for sense in word.senses for a, v in sense.aspects.items()}
-    for word in seen.words:
+    for word in said:
         if word.text in used:
             continue
         for sense in word.senses:
