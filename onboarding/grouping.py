@@ -21,11 +21,13 @@ class Placed:
     machine: key of the machine, fit for topics and addresses
     leaf: the words that say what is measured
     named: whether the name says the machine
+    doubt: word of the machine's name that says what is measured, so that it may be none of its name
     """
 
     machine: str
     leaf: tuple[Word, ...]
     named: bool
+    doubt: str = ""
 
 
 @dataclass(slots=True)
@@ -54,9 +56,19 @@ def place(names: Sequence[str], default: str = DEFAULT_MACHINE) -> list[Placed]:
             keys[split.prefix] if split.prefix else default,
             tuple(word for word in split.words if word.start >= split.boundary),
             bool(split.prefix),
+            _doubt(split),
         )
         for split in splits
     ]
+
+
+def _doubt(split: _Split) -> str:
+    start = max(start for start in path_starts(split.text) if start < max(split.boundary, 1))
+    for word in split.words:
+        telling = _strong(word) and all("quantity" in sense.aspects for sense in word.senses)
+        if telling and max(start, split.begin) <= word.start < split.boundary:
+            return word.text
+    return ""
 
 
 def _split(text: str) -> _Split:
@@ -71,6 +83,8 @@ def _split(text: str) -> _Split:
     for word in words:
         by_segment.setdefault(word.segment, []).append(word)
     segments = sorted(by_segment, reverse=True)
+    if _is_attribute(by_segment, segments):
+        segments = segments[1:]
     point = _measuring_point(text, starts, by_segment, segments)
     if point is not None and point > begin:
         return _Split(text, words, begin, point, point)
@@ -80,12 +94,14 @@ def _split(text: str) -> _Split:
         if depth == 0:
             leaf = _explained_end(own)
             if not leaf:
+                # Where its end is not known, a segment is a leaf as a whole, or from its first telling word on.
                 boundary = max(last, begin)
-                # Nothing of the last segment is known: it is a leaf all the same, where there is a path above it.
-                boundary = boundary if boundary > begin else len(text)
+                if boundary > begin:
+                    continue
+                boundary = next((word.start for word in own if _strong(word)), len(text))
                 break
             if leaf[0] is not own[0]:
-                boundary = leaf[0].start
+                boundary = _at_separator(text, leaf[0].start, max(starts[segment], begin))
                 break
             boundary = max(starts[segment], begin)
         elif _says_what(own):
@@ -93,6 +109,24 @@ def _split(text: str) -> _Split:
         else:
             break
     return _Split(text, words, begin, max(boundary, begin), max(last, begin))
+
+
+def _is_attribute(by_segment: dict[int, list[Word]], segments: Sequence[int]) -> bool:
+    """Whether the last segment is but an attribute, as in ``FN-220_SPEED.PV``: what is measured stands before it."""
+    if len(segments) < 2 or "".join(word.text for word in by_segment[segments[0]]) not in lexicon().attributes:
+        return False
+    leaf = _explained_end(by_segment[segments[1]])
+    return bool(leaf) and leaf[0] is not by_segment[segments[1]][0] and any(map(_strong, leaf))
+
+
+def _at_separator(text: str, start: int, earliest: int) -> int:
+    """The beginning of the part that a word stands in: ``TLag`` of ``GB1_TLagA`` names no machine."""
+    if not text[start].isascii() or text[start - 1].isdigit():
+        return start
+    chunk = start
+    while chunk > earliest and text[chunk - 1].isalnum() and text[chunk - 1].isascii():
+        chunk -= 1
+    return chunk if chunk > earliest else start
 
 
 def _measuring_point(
@@ -108,12 +142,20 @@ def _measuring_point(
 def _explained_end(words: Sequence[Word]) -> list[Word]:
     """The words at the end that say what is measured, without the number of a machine before them."""
     first = len(words)
-    while first and words[first - 1].explained:
+    while first and _leads_on(words, first - 1):
         first -= 1
     leaf = list(words[first:])
     if first and leaf and all(word.digits for word in leaf) and leaf[0].start == words[first - 1].end:
         return []  # the number of a code that nobody knows, such as XE12
+    if first and len(leaf) > 1 and leaf[0].letter and _touches(words[first - 1], leaf[0]):
+        leaf = leaf[1:]  # 1203A: the letter belongs to the number
     return _without_number(leaf, behind=first > 0)
+
+
+def _leads_on(words: Sequence[Word], number: int) -> bool:
+    """Whether a word belongs to what is measured; ``line`` does in ``Line A-B``, and names a machine in ``Line 4``."""
+    word = words[number]
+    return bool(word.senses) and not (word.equipment and (number + 1 == len(words) or words[number + 1].digits))
 
 
 def _without_number(leaf: list[Word], *, behind: bool) -> list[Word]:
@@ -121,7 +163,9 @@ def _without_number(leaf: list[Word], *, behind: bool) -> list[Word]:
     for number in range(len(leaf) - 1):
         word, rest = leaf[number], leaf[number + 1 :]
         before = leaf[:number]
-        if _numbers_machine(word) and leaf[number + 1 :] and not any(_strong(other) for other in before):
+        if _numbers_machine(word) and rest and not any(_strong(other) for other in before):
+            if len(rest) > 1 and rest[0].letter and _touches(word, rest[0]):
+                rest = rest[1:]
             return _without_number(rest, behind=True)
         if word.digits and behind and not before:
             return _without_number(rest, behind=True)
@@ -136,6 +180,10 @@ def _without_number(leaf: list[Word], *, behind: bool) -> list[Word]:
     return leaf
 
 
+def _touches(number: Word, letter: Word) -> bool:
+    return number.digits and number.end == letter.start
+
+
 def _numbers_machine(word: Word) -> bool:
     """Whether a number is none of a phase, such as 12 and 31, but counts machines: 03, 101."""
     return word.digits and len(word.text) > 1 and not any("phase" in sense.aspects for sense in word.senses)
@@ -144,7 +192,7 @@ def _numbers_machine(word: Word) -> bool:
 def _strong(word: Word) -> bool:
     """Whether a word, not merely a letter, says what is measured or why nothing is."""
     soft = lexicon().soft
-    return (not word.letter and not word.digits) and any(
+    return not (word.letter or word.digits or word.equipment) and any(
         sense.role or any(f"{aspect}:{value}" not in soft for aspect, value in sense.aspects.items())
         for sense in word.senses
     )

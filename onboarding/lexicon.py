@@ -138,6 +138,11 @@ class Lexicon:
         self.unit_in_names = words.units.in_names
         self.behaviour = words.behaviour
         self._units = {unit: unit for unit in SOURCE_UNITS} | words.units.also
+        spelled: dict[str, set[str]] = {}
+        for spelling, unit in self._units.items():
+            spelled.setdefault(spelling.lower(), set()).add(unit)
+        # mW and MW differ by their letters alone, AMPS and amps do not.
+        self._any_case = {spelling: min(units) for spelling, units in spelled.items() if len(units) == 1}
 
     def _add(self, key: str, sense: Sense) -> None:
         self._senses.setdefault(key, []).append(sense)
@@ -156,6 +161,10 @@ class Lexicon:
         for spelling in dict.fromkeys((plain, unicodedata.normalize("NFKC", plain))):
             if spelling in self._units:
                 return self._units[spelling], 1.0
+            if spelling.lower() in self._any_case:
+                return self._any_case[spelling.lower()], 1.0
+            if re.fullmatch(r"0?[.,]\d+", spelling):
+                return "1", float(spelling.replace(",", "."))
             scaled = re.fullmatch(r"[x×*]?(0?[.,]\d+|10+)[x×*]?(\D.*)", spelling)
             if scaled and scaled[2] in self._units and self._units[scaled[2]]:
                 return self._units[scaled[2]], float(scaled[1].replace(",", "."))

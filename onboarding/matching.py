@@ -216,7 +216,8 @@ def _by_unit(
     evidence: Evidence, signal: SignalType, wanted: dict[str, str], strength: dict[str, float], found: Fit
 ) -> None:
     unit = evidence.unit
-    if not unit.written or (unit.code in _PLAIN_UNITS and signal.unit in _PLAIN_UNITS):
+    plain = unit.code in _PLAIN_UNITS and unit.factor == 1.0
+    if not unit.written or (plain and signal.unit in _PLAIN_UNITS):
         if signal.unit not in _PLAIN_UNITS:
             found.confidence *= _NO_UNIT
         return

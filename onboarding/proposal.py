@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from onboarding.behaviour import line_voltages_of, outside
 from onboarding.grouping import DEFAULT_MACHINE, Placed, place
 from onboarding.lexicon import lexicon
-from onboarding.matching import Evidence, Fit, SourceUnit, evidence_of, fits
+from onboarding.matching import Evidence, Fit, SourceUnit, evidence_of, fits, profile
 from onboarding.names import Word
 from onboarding.tags import Tag
 from plant import ConversionError, Template, conversion, template_library
@@ -111,8 +111,15 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
             chosen = [replace(item, template=None) for item in chosen]
         chosen = _asked_together([tags[number] for number in numbers], chosen)
         for number, item in zip(numbers, _told_apart(chosen), strict=True):
-            items[number] = item
+            items[number] = _doubted(item, placed[number].doubt)
     return [item for item in items if item is not None]
+
+
+def _doubted(item: Item, doubt: str) -> Item:
+    if not doubt or item.signal is None:
+        return item
+    reason = f"{item.reason}; but '{doubt}' in {item.machine} says what is measured: is that the machine?"
+    return replace(item, signal=None, ask=True, confidence=min(item.confidence, 0.5), reason=reason)
 
 
 def _weight(of_tags: Sequence[float], numbers: Sequence[int]) -> float:
@@ -136,7 +143,8 @@ def _unit_of_name(seen: Evidence, fitting: _Fitting) -> Evidence:
     templates = template_library().values()
 
     def best(one: Evidence) -> float:
-        return max((found.confidence for template in templates for found in fitting(one, template)), default=0.0)
+        found = [fit for template in templates for fit in fitting(one, template) if fit.used]
+        return max((fit.confidence for fit in found), default=0.0)
 
     return with_unit if best(with_unit) > best(seen) else seen
 
@@ -229,6 +237,10 @@ def _nothing_fits(blank: Item, seen: Evidence, template: Template) -> Item:
         for aspect, value in sense.aspects.items()
         if aspect == "part" and f"part:{value}" not in lexicon().soft and not word.letter
     ]
+    measured = {profile(signal).get("part") for signal in template.signals}
+    if parts and parts[0][1] not in measured:
+        reason = f"'{parts[0][0]}' says {parts[0][1].replace('_', ' ')}, of which nothing is measured"
+        return replace(blank, confidence=0.8, reason=reason)
     known = f"'{parts[0][0]}' says {parts[0][1].replace('_', ' ')}, but not what is measured" if parts else ""
     return replace(
         blank, confidence=_UNKNOWN, ask=True, reason=known or "neither name nor unit says what is measured: say it"
@@ -247,6 +259,8 @@ def _measured_in(unit: SourceUnit, template: Template) -> bool:
 
 def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
     """Why a person must say; empty where it is sure enough."""
+    if not best.used:
+        return f"only the unit {seen.unit.written} says so: is it {best.signal.name_en}?"
     if best.wrong_unit:
         return f"unit {seen.unit.written} is not one of {best.signal.name_en} ({best.signal.unit}): which is right?"
     if best.missing:
