@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from brain.application import source_settings
 from brain.cli import app
+from brain.commands.walk import walk
 from brain.discovery import discover
 from brain.embedded_broker import EmbeddedBroker
 from brain.equipment import read_equipment, write_equipment
@@ -237,3 +239,26 @@ async def test_check_says_what_is_wrong(database: Database, database_url: str, t
     assert problems == {("range", "current_u"), ("unit", "current_u"), ("unit", "winding_temperature")}
     unknown = await asyncio.to_thread(in_and_out, "check", "works/M9", database_url=database_url, data_dir=tmp_path)
     assert isinstance(unknown.exception, Failure)
+
+
+async def test_the_walk_leads_from_an_address_to_a_registered_machine(
+    plant: OpcUaPlant, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await plant.start(M1=("Strom_L1", "Strom_L2", "Lagertemp"))
+    monkeypatch.chdir(tmp_path)
+    walking = typer.Typer()
+    walking.command()(walk)
+    # Address, seconds, site, line; the bearing is at the drive end; two files; register; do not check.
+    said = [plant.url, "0", "works", "line-9", "1", "p.toml", "y", "s.toml", "n"]
+    result = await asyncio.to_thread(
+        CliRunner().invoke,
+        walking,
+        [],
+        input="\n".join(said) + "\n",
+        env={"BRAIN_DATABASE_URL": database_url, "BRAIN_DATA_DIR": str(tmp_path)},
+    )
+    assert result.exit_code == 0, (result.output, result.exception)
+    (spec,) = await machine_specs(Settings(data_dir=tmp_path), database_url)
+    assert (spec.site, spec.line, spec.machine, spec.template) == ("works", "line-9", "M1", "motor")
+    (table,) = tomllib.loads((tmp_path / "s.toml").read_text())["opcua"]
+    assert {node["signal"] for node in table["nodes"]} == {"current_u", "current_v", "bearing_temperature_de"}
