@@ -155,7 +155,7 @@ class Lexicon:
         """The plant's spelling of a unit as people write it, with a factor before it; None where it is not known.
 
         >>> lexicon().unit("0.1 A"), lexicon().unit("℃"), lexicon().unit("furlong")
-        (('A', 0.1), ('°C', 1.0), None)
+        (('A', 0.1), ('℃', 1.0), None)
         """
         plain = re.sub(r"\s+", "", text)
         for spelling in dict.fromkeys((plain, unicodedata.normalize("NFKC", plain))):
