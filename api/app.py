@@ -18,6 +18,7 @@ from api import (
     identity,
     kpis,
     machines,
+    onboarding,
     quarantine,
     work_orders,
 )
@@ -28,6 +29,7 @@ from historian import Database
 _ROOMS = (
     identity,
     machines,
+    onboarding,
     findings,
     alarms,
     downtime,

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from brain.commands import accounts, bench, certificates, edge, grafana, health, onboard, records, services, whole
+from brain.commands import (
+    accounts,
+    bench,
+    certificates,
+    commissioning,
+    edge,
+    equipment,
+    grafana,
+    health,
+    onboard,
+    proposals,
+    records,
+    services,
+    whole,
+)
 from brain.failure import Failure
 
 app = typer.Typer(
@@ -43,6 +57,12 @@ for command in (
     health.doctor,
 ):
     app.command()(command)
+onboard.onboard_app.command()(proposals.discover)
+onboard.onboard_app.command()(proposals.propose)
+onboard.onboard_app.command()(proposals.apply)
+onboard.onboard_app.command()(commissioning.check)
+onboard.onboard_app.command("import")(equipment.import_machines)
+onboard.onboard_app.command("export")(equipment.export_machines)
 onboard.onboard_app.command()(certificates.trust)
 onboard.onboard_app.command()(certificates.certificate)
 app.add_typer(accounts.user_app, name="user")

@@ -12,6 +12,7 @@ from historian import (
     ensure_tenant,
     has_work_orders,
     load_directory,
+    load_specs,
     migrate,
     record_work,
     register_machines,
@@ -31,6 +32,19 @@ async def install(settings: Settings, database_url: str, machines: Sequence[Mach
         if specs:
             await register_machines(connection, tenant_id, specs)
         return await load_directory(connection, tenant_id)
+
+
+async def machine_specs(settings: Settings, database_url: str) -> list[MachineSpec]:
+    """All machines as they were registered."""
+    async with Database.open(database_url, max_size=1) as database, database.connection() as connection:
+        return await load_specs(connection, await ensure_tenant(connection, settings.tenant, settings.tenant))
+
+
+async def register(settings: Settings, database_url: str, machines: Sequence[MachineSpec]) -> None:
+    """Register machines, or bring them up to date; all of them or none."""
+    async with Database.open(database_url, max_size=1) as database, database.connection() as connection:
+        tenant_id = await ensure_tenant(connection, settings.tenant, settings.tenant)
+        await register_machines(connection, tenant_id, machines)
 
 
 async def ensure_administrator(settings: Settings, database_url: str) -> str | None:

@@ -5,6 +5,7 @@ column-wise batches, waits until they are durable, and only then acknowledges to
 Knows the plant's vocabulary and nothing else of the product.
 """
 
+from collectors.discovery import DiscoveredTag, discover_mqtt, discover_opcua
 from collectors.edge import EDGE_TOPICS, edge_topic
 from collectors.edge_batch import EdgeBatch, EdgeBatchError, decode_edge_batch, encode_edge_batch
 from collectors.exception_report import ReportByException
@@ -32,6 +33,7 @@ __all__ = [
     "CertificateStore",
     "CollectorStatus",
     "Connection",
+    "DiscoveredTag",
     "EdgeBatch",
     "EdgeBatchError",
     "MappedValue",
@@ -62,6 +64,8 @@ __all__ = [
     "TriedReading",
     "connect",
     "decode_edge_batch",
+    "discover_mqtt",
+    "discover_opcua",
     "edge_topic",
     "encode_edge_batch",
     "is_mqtt_url",

@@ -9,9 +9,10 @@ from asyncua import ua
 from collectors.opcua_browse import Browser
 from collectors.pattern import matches
 from collectors.sources import OpcUaSource
-from plant import SignalDirectory
+from plant import Conversion, SignalDirectory
 
 _MAX_NODES = 100_000
+_AS_IT_IS = Conversion()
 _NO_READINGS = {"array": "an array", "structure": "a structure", "other": "no number"}
 
 
@@ -21,6 +22,7 @@ class Binding:
 
     last_time: microseconds of the signal's newest stored reading, where there is one
     keeps_history: whether the server's access level allows its history to be read
+    to_signal: from the variable's value to the signal's unit
     """
 
     node_id: Any
@@ -31,6 +33,7 @@ class Binding:
     signal_id: int
     last_time: int | None
     keeps_history: bool = True
+    to_signal: Conversion = _AS_IT_IS
 
     @property
     def name(self) -> str:
@@ -46,7 +49,7 @@ class Bindings:
     unbound: list[str] = field(default_factory=list)
 
 
-_Place = tuple[Any, str, Mapping[str, str]]
+_Place = tuple[Any, str, Mapping[str, str], Conversion]
 
 
 async def bind(
@@ -63,7 +66,7 @@ async def bind(
         places = await _browsed(browser, source)
     fed: dict[int, str] = {}
     chosen: list[Binding] = []
-    for node_id, address, place in places:
+    for node_id, address, place, to_signal in places:
         site, machine = place.get("site", source.site), place.get("machine", source.machine)
         signal = source.signals.get(place["signal"], place["signal"])
         entry = directory.machine(site, machine)
@@ -76,7 +79,8 @@ async def bind(
             found.unbound.append(f"{address}: {site}/{machine}/{signal} is fed by {fed[signal_id]} already")
         else:
             fed[signal_id] = address
-            chosen.append(Binding(node_id, address, site, machine, signal, signal_id, entry.last_times.get(signal)))
+            last_time = entry.last_times.get(signal)
+            chosen.append(Binding(node_id, address, site, machine, signal, signal_id, last_time, to_signal=to_signal))
     for binding, description in zip(chosen, await browser.describe([one.node_id for one in chosen]), strict=True):
         if description.kind in _NO_READINGS:
             found.unbound.append(f"{binding.address}: holds {_NO_READINGS[description.kind]}")
@@ -100,25 +104,26 @@ def _named(namespaces: Sequence[str], source: OpcUaSource, found: Bindings) -> l
         except (ua.UaError, ValueError) as problem:
             found.unbound.append(f"{node.node}: not a node id: {problem}")
             continue
-        places.append((node_id, node.node, {"site": node.site, "machine": node.machine, "signal": node.signal}))
+        place = {"site": node.site, "machine": node.machine, "signal": node.signal}
+        places.append((node_id, node.node, place, Conversion(node.factor, node.offset)))
     return places
 
 
 async def _browsed(browser: Browser, source: OpcUaSource) -> list[_Place]:
-    level: list[_Place] = [(await _root(browser, source.root), "", {})]
+    level: list[_Place] = [(await _root(browser, source.root), "", {}, _AS_IT_IS)]
     parts = source.pattern.split("/")
     for depth, part in enumerate(parts):
         following: list[_Place] = []
         # A variable may have others below it: that is how PLCs show their structures.
         classes = {ua.NodeClass.Variable} if depth == len(parts) - 1 else {ua.NodeClass.Object, ua.NodeClass.Variable}
-        children = await browser.children([node_id for node_id, _, _ in level])
-        for (_, path, place), below in zip(level, children, strict=True):
+        children = await browser.children([node_id for node_id, *_ in level])
+        for (_, path, place, _), below in zip(level, children, strict=True):
             for child in below:
                 if child.node_id.NamespaceIndex == 0 or child.is_property or child.node_class not in classes:
                     continue  # the standard's own nodes: Server and its diagnostics; units and ranges
                 known = matches(part, child.name, place)
                 if known is not None:
-                    following.append((child.node_id, f"{path}/{child.name}".lstrip("/"), known))
+                    following.append((child.node_id, f"{path}/{child.name}".lstrip("/"), known, _AS_IT_IS))
             if len(following) > _MAX_NODES:
                 raise LookupError(f"more than {_MAX_NODES:,} nodes below {source.root}: name a deeper root")
         level = following

@@ -62,7 +62,7 @@ class Rows:
             self.overflows.append((binding, time))
         self._times.append(time)
         self._ids.append(binding.signal_id)
-        self._values.append(number)
+        self._values.append(binding.to_signal(number))
         self._qualities.append(int(quality))
         return time
 

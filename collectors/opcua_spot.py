@@ -43,7 +43,9 @@ class SpotReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Variable:
+class Variable:
+    """A variable and its browse path below Objects."""
+
     node_id: Any
     path: str
 
@@ -59,7 +61,7 @@ async def read_spot(source: OpcUaSource, certificates: CertificateStore) -> Spot
     try:
         namespaces = await client.get_namespace_array()
         browser = Browser(client, await limits_of(client))
-        variables = await _variables(browser)
+        variables = await all_variables(browser)
         nodes = [variable.node_id for variable in variables]
         values, descriptions = await browser.data_values(nodes), await browser.describe(nodes)
         readings = [
@@ -74,9 +76,9 @@ async def read_spot(source: OpcUaSource, certificates: CertificateStore) -> Spot
         await leave(client)
 
 
-async def _variables(browser: Browser) -> list[_Variable]:
+async def all_variables(browser: Browser) -> list[Variable]:
     """Every variable below Objects, once, whatever loops the references make; not the standard's own."""
-    found: list[_Variable] = []
+    found: list[Variable] = []
     seen: set[Any] = set()
     level: list[tuple[Any, str]] = [(ua.NodeId(ua.ObjectIds.ObjectsFolder), "")]
     while level and len(seen) < _MOST_NODES:
@@ -92,26 +94,32 @@ async def _variables(browser: Browser) -> list[_Variable]:
                 name = f"{path}/{child.name}".lstrip("/")
                 following.append((child.node_id, name))
                 if child.node_class == ua.NodeClass.Variable:
-                    found.append(_Variable(child.node_id, name))
+                    found.append(Variable(child.node_id, name))
         level = following
     return found
 
 
-def _reading(variable: _Variable, data: ua.DataValue, unit: str, namespaces: Sequence[str]) -> SpotReading:
+def _reading(variable: Variable, data: ua.DataValue, unit: str, namespaces: Sequence[str]) -> SpotReading:
     status = data.StatusCode.value if data.StatusCode is not None else 0
     quality = Quality(min(status >> 30, Quality.BAD)).name.lower()
-    value, kind = _plain(data.Value.Value if data.Value is not None else None)
+    value, kind = plain_value(data.Value.Value if data.Value is not None else None)
     moment = data.SourceTimestamp
     if moment is not None and moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    node_id = variable.node_id
-    index = node_id.NamespaceIndex
-    uri = namespaces[index] if index < len(namespaces) else str(index)
-    node = node_id.to_string().replace(f"ns={index};", f"nsu={uri};")
+    node = by_uri(variable.node_id, namespaces)
     return SpotReading(variable.path, node, value, kind, unit, quality, moment)
 
 
-def _plain(value: Any) -> tuple[float | bool | str | None, str]:
+def by_uri(node_id: Any, namespaces: Sequence[str]) -> str:
+    """A node id that stays right when the server's namespaces move."""
+    index = node_id.NamespaceIndex
+    uri = namespaces[index] if index < len(namespaces) else str(index)
+    text: str = node_id.to_string().replace(f"ns={index};", f"nsu={uri};")
+    return text
+
+
+def plain_value(value: Any) -> tuple[float | bool | str | None, str]:
+    """A value that a person can read, and what kind it is."""
     match value:
         case None:
             return None, "none"

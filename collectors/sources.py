@@ -37,6 +37,15 @@ class OpcUaNode(BaseModel):
     site: str = Field(description="site of the machine")
     machine: str = Field(description="machine it belongs to")
     signal: str = Field(description="signal of the machine's template")
+    factor: float = Field(1.0, allow_inf_nan=False, description="what the value is multiplied by, before anything else")
+    offset: float = Field(0.0, allow_inf_nan=False, description="what is added after that, in the signal's unit")
+
+    @field_validator("factor")
+    @classmethod
+    def _something_left(cls, factor: float) -> float:
+        if not factor:
+            raise ValueError("a factor of 0 leaves nothing of the value")
+        return factor
 
     @field_validator("node")
     @classmethod

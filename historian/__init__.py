@@ -6,6 +6,7 @@ TimescaleDB Apache edition and TimescaleDB Community edition are told apart here
 
 from historian import accounts
 from historian.alarms import RaisedAlarm, active_alarms, clear_alarm, raise_alarm
+from historian.commissioning import find_machine, read_recent
 from historian.compaction import Compacted, compact_closed, open_late
 from historian.copying import Encoded, binary_copy, store_encoded, store_readings
 from historian.database import Connection, Database, Edition
@@ -80,7 +81,7 @@ from historian.partitions import (
     prepare_ahead,
 )
 from historian.plant_watch import PlantWatch
-from historian.plants import Machine, ensure_tenant, load_directory, load_machines, register_machines
+from historian.plants import Machine, ensure_tenant, load_directory, load_machines, load_specs, register_machines
 from historian.positions import Position, load_positions, locked_position, move_position, quarantine, read_clock
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
@@ -154,6 +155,7 @@ __all__ = [
     "ensure_tenant",
     "export_rows",
     "extend_states",
+    "find_machine",
     "find_signal",
     "first_reading",
     "forget_older_than",
@@ -182,6 +184,7 @@ __all__ = [
     "load_models",
     "load_planned_stops",
     "load_positions",
+    "load_specs",
     "locked_position",
     "mark_dirty",
     "migrate",
@@ -201,6 +204,7 @@ __all__ = [
     "read_latest",
     "read_overview",
     "read_readings",
+    "read_recent",
     "read_rollup",
     "read_trend",
     "reading_bytes",

@@ -59,6 +59,16 @@ group by machine.id, site.id
 order by machine.id
 """
 
+# Every machine of a tenant as it was registered (small tables only).
+SPECS = """
+select site.key as site, machine.line, machine.code as machine, machine.name, machine.template, machine.area,
+    machine.nameplate, machine.downtime_cost_per_h, machine.commissioned_at,
+    site.name as site_name, site.time_zone, site.currency
+from machine join site on site.id = machine.site_id
+where machine.tenant_id = $1
+order by site.key, machine.line, machine.code
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -134,6 +144,11 @@ async def load_directory(connection: Connection, tenant_id: int) -> SignalDirect
             last_times[row["key"]] = to_microseconds(row["last_time"])
     gateways = {row["key"]: row["site"] for row in await connection.fetch(GATEWAYS, tenant_id)}
     return SignalDirectory(entries.values(), gateways)
+
+
+async def load_specs(connection: Connection, tenant_id: int) -> list[MachineSpec]:
+    """A tenant's machines as they were registered, by site, line and key."""
+    return [MachineSpec(**dict(row)) for row in await connection.fetch(SPECS, tenant_id)]
 
 
 async def load_machines(connection: Connection) -> list[Machine]:

@@ -171,6 +171,32 @@ def skab(
         print_json(result)
 
 
+@bench_app.command("onboarding")
+def onboarding(
+    data: Annotated[Path, typer.Option(help="folder with tuning/*.csv and held_out/*.csv")] = Path(
+        "tests/data/tag_lists"
+    ),
+    as_json: Json = False,
+) -> None:
+    """Share of tags `brain onboard propose` gets right. Example: `brain bench onboarding --json`"""
+    from brain.bench.onboarding import bench_onboarding
+
+    result = bench_onboarding(data)
+    console = Console(soft_wrap=True)
+    table = Table("lists", "number", "tags", "right", "asked", "wrong and sure of it")
+    for group, counts in result.items():
+        for miss in counts["misses"]:
+            console.print(
+                f"{miss['verdict']}: {miss['list']}: {miss['name']}: {miss['expected']}, not {miss['got']}",
+                markup=False,
+            )
+        shares = [f"{counts[f'{key}_share']:.1%}" for key in ("right", "asked", "confidently_wrong")]
+        table.add_row(group, str(counts["lists"]), str(counts["tags"]), *shares)
+    console.print(table)
+    if as_json:
+        print_json(result)
+
+
 _FLOWS = ("fast", "paced", "single", "gateway", "workers")
 
 

@@ -13,12 +13,20 @@ from rich.table import Table
 
 from brain.commands.invocation import DataDir, Json, print_json, run_body
 
-onboard_app = typer.Typer(no_args_is_help=True, help="Put machines on line.")
+onboard_app = typer.Typer(invoke_without_command=True, help="Put machines on line.")
 
 
 @onboard_app.callback()
-def onboard() -> None:
-    """Put machines on line."""
+def onboard(context: typer.Context) -> None:
+    """Put machines on line. Alone, on a terminal, it leads from an address to a checked machine, step by step."""
+    if context.invoked_subcommand is not None:
+        return
+    if not sys.stdin.isatty():
+        typer.echo(context.get_help())
+        raise typer.Exit(2)
+    from brain.commands.walk import walk
+
+    walk()
 
 
 @onboard_app.command("try-mapping")

@@ -222,3 +222,31 @@ async def test_listeners_hear_of_a_change(client: httpx.AsyncClient, database: D
         assert message.startswith(b"event: machine\ndata: ")
     finally:
         announcer.leave(1, listener)
+
+
+async def test_onboarding_proposes_and_checks(client: httpx.AsyncClient) -> None:
+    await _log_in(client)
+    tags = [
+        {"name": "Motor1.I_L1", "unit": "mA"},
+        {"name": "Motor1.BearingTemp", "unit": "°C"},
+        {"name": "Motor1.Fault", "samples": [0, 1]},
+    ]
+    answer = await client.post("/api/v1/onboarding/propose", json={"tags": tags})
+    assert answer.status_code == 200
+    first, second, third = answer.json()["items"]
+    assert (first["machine"], first["template"], first["signal"], first["factor"]) == (
+        "Motor1",
+        "motor",
+        "current_u",
+        1e-3,
+    )
+    assert (second["ask"], second["candidates"][0]["signal"]) == (True, "bearing_temperature_de")
+    assert (third["signal"], third["ask"]) == (None, False)
+    for wrong in ({"tags": []}, {"tags": [{"name": ""}]}, {"tags": [{"name": "a", "low": "x"}]}, {}):
+        assert (await client.post("/api/v1/onboarding/propose", json=wrong)).status_code == 422
+    machine = (await client.get("/api/v1/machines?limit=1")).json()["items"][0]["id"]
+    check = (await client.get(f"/api/v1/onboarding/check?machine_id={machine}")).json()
+    assert check["machine_id"] == machine
+    assert {item["level"] for item in check["items"]} <= {"ok", "warning", "problem"}
+    assert check["ok"] == all(item["level"] != "problem" for item in check["items"])
+    assert (await client.get("/api/v1/onboarding/check?machine_id=999999")).status_code == 404

@@ -1,0 +1,178 @@
+"""The words of ``words.toml``: what a word of a name may mean, what a unit is called."""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from importlib.resources import files
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from plant import SOURCE_UNITS
+
+_LETTER_WEIGHT = 0.96
+_INITIALS_WEIGHT = 0.93
+_FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Role(_Document):
+    """Why a name is no signal; ``unless`` the name also has one of these meanings."""
+
+    means: str
+    words: tuple[str, ...]
+    unless: tuple[str, ...] = ()
+
+
+class _StandIn(_Document):
+    meaning: str
+    instead_of: str
+    weight: float = Field(gt=0, le=1)
+
+
+class _Near(_Document):
+    meaning: str
+    to: tuple[str, ...]
+
+
+class _Evidence(_Document):
+    soft: tuple[str, ...]
+    neutral: tuple[str, ...]
+    stop_words: tuple[str, ...]
+    stands_for: tuple[_StandIn, ...] = ()
+    near: tuple[_Near, ...] = ()
+    goes_with: dict[str, tuple[str, ...]] = {}
+    splits: dict[str, tuple[str, ...]] = {}
+
+
+class _Grouping(_Document):
+    equipment: tuple[str, ...]
+    attributes: tuple[str, ...]
+    loop: str
+    addresses: tuple[str, ...]
+
+
+class _Units(_Document):
+    says: dict[str, tuple[str, ...]]
+    also: dict[str, str]
+    in_names: dict[str, str]
+
+
+class BehaviourFigures(_Document):
+    """When samples of three tags look like three phases; voltages in V, the rest relative."""
+
+    line_voltages: tuple[float, ...]
+    voltage_tolerance: float
+    phase_spread: float
+
+
+class _Words(_Document):
+    meanings: dict[str, tuple[str, ...]]
+    initials: dict[str, tuple[str, ...]]
+    roles: dict[str, Role]
+    grouping: _Grouping
+    evidence: _Evidence
+    units: _Units
+    behaviour: BehaviourFigures
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """One thing a word may mean: aspects such as ``{"phase": "u"}``, or the key of a role; neither: nothing."""
+
+    aspects: Mapping[str, str]
+    weight: float = 1.0
+    role: str = ""
+
+
+@lru_cache(maxsize=50_000)
+def fold(word: str) -> str:
+    """A word as it is looked up: small letters, no accents, no separators.
+
+    >>> fold("Störung"), fold("non-drive end"), fold("Température")
+    ('stoerung', 'nondriveend', 'temperature')
+    """
+    text = unicodedata.normalize("NFKC", word).lower().translate(_FOLDED)
+    text = "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
+    return re.sub(r"[\s_\-./]+", "", text)
+
+
+def aspects_of(meaning: str) -> dict[str, str]:
+    """``a:b+c:d`` as a mapping."""
+    return dict(part.split(":", 1) for part in meaning.split("+"))
+
+
+class Lexicon:
+    """Words by their folded form."""
+
+    def __init__(self, words: _Words) -> None:
+        self._senses: dict[str, list[Sense]] = {}
+        for table, weight in ((words.meanings, 1.0), (words.initials, _INITIALS_WEIGHT)):
+            for meaning, names in table.items():
+                for name in names:
+                    key = fold(name)
+                    self._add(key, Sense(aspects_of(meaning), weight * (_LETTER_WEIGHT if len(key) == 1 else 1.0)))
+        for role_key, role in words.roles.items():
+            for name in role.words:
+                self._add(fold(name), Sense({}, 1.0, role_key))
+        for name in words.evidence.neutral:
+            self._add(fold(name), Sense({}))
+        self.longest = max(map(len, self._senses))
+        self.equipment = frozenset(map(fold, words.grouping.equipment))
+        self.stop_words = frozenset(map(fold, words.evidence.stop_words))
+        self.roles = words.roles
+        self.attributes = frozenset(map(fold, words.grouping.attributes))
+        self.loop = re.compile(words.grouping.loop)
+        self.address = re.compile("(?:" + "|".join(words.grouping.addresses) + r")(?=$|[\s_.:/-])")
+        self.soft = frozenset(words.evidence.soft)
+        self.stands_for = words.evidence.stands_for
+        self.near = frozenset((near.meaning, other) for near in words.evidence.near for other in near.to)
+        self.goes_with = words.evidence.goes_with
+        self.splits = words.evidence.splits
+        self.unit_says = words.units.says
+        self.unit_in_names = words.units.in_names
+        self.behaviour = words.behaviour
+        self._units = {unit: unit for unit in SOURCE_UNITS} | words.units.also
+        spelled: dict[str, set[str]] = {}
+        for spelling, unit in self._units.items():
+            spelled.setdefault(spelling.lower(), set()).add(unit)
+        # mW and MW differ by their letters alone, AMPS and amps do not.
+        self._any_case = {spelling: min(units) for spelling, units in spelled.items() if len(units) == 1}
+
+    def _add(self, key: str, sense: Sense) -> None:
+        self._senses.setdefault(key, []).append(sense)
+
+    def senses(self, folded: str) -> tuple[Sense, ...]:
+        """What a folded word may mean; empty where it is not known."""
+        return tuple(self._senses.get(folded, ()))
+
+    def unit(self, text: str) -> tuple[str, float] | None:
+        """The plant's spelling of a unit as people write it, with a factor before it; None where it is not known.
+
+        >>> lexicon().unit("0.1 A"), lexicon().unit("℃"), lexicon().unit("furlong")
+        (('A', 0.1), ('℃', 1.0), None)
+        """
+        plain = re.sub(r"\s+", "", text)
+        for spelling in dict.fromkeys((plain, unicodedata.normalize("NFKC", plain))):
+            if spelling in self._units:
+                return self._units[spelling], 1.0
+            if spelling.lower() in self._any_case:
+                return self._any_case[spelling.lower()], 1.0
+            if re.fullmatch(r"0?[.,]\d+", spelling):
+                return "1", float(spelling.replace(",", "."))
+            scaled = re.fullmatch(r"[x×*]?(0?[.,]\d+|10+)[x×*]?(\D.*)", spelling)
+            if scaled and scaled[2] in self._units and self._units[scaled[2]]:
+                return self._units[scaled[2]], float(scaled[1].replace(",", "."))
+        return None
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The words that ship with the product."""
+    content = files("onboarding").joinpath("words.toml").read_text(encoding="utf-8")
+    return Lexicon(_Words.model_validate(tomllib.loads(content)))
