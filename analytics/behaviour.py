@@ -22,6 +22,8 @@ from plant import Expectation
 
 _LAG = re.compile(r"^(copper|turning)_(\d+)$")
 _BLOCKS = 6
+# As long as a large motor keeps its heat.
+_HEAT_S = 5 * 3600.0
 _RIDGE = 1.0
 # Smallest standard deviation that a model may claim: sensors and weather are not better than that.
 _FLOOR = {"slow": 0.4, "fast": 0.02}
@@ -63,6 +65,15 @@ def turning(found: Mapping[str, Array]) -> Array:
     ratio = found["current_ratio"]
     result: Array = np.where(np.isnan(ratio), np.nan, (ratio > 0.08).astype(np.float64))
     return result
+
+
+def turned_share(found: Mapping[str, Array], step_s: float) -> float:
+    """Share of the last five hours in which the machine turned; 1 where nothing is known."""
+    if "current_ratio" not in found:
+        return 1.0
+    known = turning(found)[-round(_HEAT_S / step_s) :]
+    known = known[np.isfinite(known)]
+    return float(known.mean()) if len(known) else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +191,7 @@ def learn(
         if values is not None and running.any():
             usual[key] = float(np.nanmedian(values[running]))
     usual["starts_per_hour"] = _most_starts(running, step_s)
+    usual["turned_share_least"] = _least_turned(found, step_s)
     return BehaviourModel(step_s, len(running), tuple(expected), usual)
 
 
@@ -204,3 +216,14 @@ def _most_starts(running: NDArray[np.bool_], step_s: float) -> float:
     starts = np.flatnonzero(running[1:] & ~running[:-1])
     width = 3600 / step_s
     return float(max((np.sum((starts >= at) & (starts < at + width)) for at in starts), default=0))
+
+
+def _least_turned(found: Mapping[str, Array], step_s: float) -> float:
+    """The smallest share of any five hours in which the machine turned, its unknown moments left out."""
+    turned = turning(found)
+    known = np.isfinite(turned)
+    width = min(round(_HEAT_S / step_s), len(turned))
+    window = np.ones(width)
+    seen = np.convolve(known, window, "valid")
+    shares = np.convolve(np.where(known, turned, 0.0), window, "valid")[seen > 0] / seen[seen > 0]
+    return float(shares.min()) if len(shares) else 0.0

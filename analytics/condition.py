@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.behaviour import BehaviourModel, features, turning
+from analytics.behaviour import BehaviourModel, features, turned_share, turning
 from analytics.diagnosis import Verdict, diagnose
 from analytics.indicators import Array, indicators
 from analytics.sensors import implausible_share, spikes, stuck_signals
@@ -23,6 +23,8 @@ _FAST_S = 30
 _SCATTER_S = 60
 _MEMORY_S = 3 * 3600.0
 _COVERED = 0.6
+# How much more of the last hours a machine may have stood than ever while learning, and still be known.
+_STOOD_LONGER = 0.02
 _TURNING = 0.08
 _START_S = 5
 
@@ -150,6 +152,8 @@ def residual_indicators(
     wanted = round(_MEMORY_S / model.step_s)
     current = series.get("current_ratio", np.full(1, np.nan))[-wanted:]
     covered = len(current) >= wanted * 0.9 and bool(np.isfinite(current).mean() > _COVERED)
+    # How it cools without its fan for hours and warms up again is not learnt from a machine that never stood so long.
+    covered &= turned_share(series, model.step_s) >= model.usual.get("turned_share_least", 0.0) - _STOOD_LONGER
     values: dict[str, float] = {}
     for expected in model.expected:
         if expected.signal not in series:
