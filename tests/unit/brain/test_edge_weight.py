@@ -22,7 +22,7 @@ TOO_HEAVY = {
 }
 # Modules with machine code; each of these packages has wheels for ARM (aarch64). All others are Python.
 # (greenlet is no dependency: structlog takes it up where a browser test has brought it along.)
-COMPILED = {"numpy", "pydantic_core", "msgspec", "orjson", "cryptography", "_cffi_backend", "greenlet"}
+COMPILED = {"numpy", "pydantic_core", "msgspec", "google", "orjson", "cryptography", "_cffi_backend", "greenlet"}
 
 
 def test_nothing_heavy_is_loaded() -> None:
