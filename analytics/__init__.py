@@ -4,7 +4,9 @@ Pure functions on arrays first; two thin services read and write: :class:`Condit
 findings, health and risk) and :class:`OperationService` (states and stops).
 """
 
-from analytics.kpi import DEFINITIONS, KpiDefinition, KpiGroup, KpiValue, compute_kpis
+from analytics.energy import energy_benchmark
+from analytics.kpi import KpiGroup, KpiValue, compute_kpis, compute_spans, evaluate
+from analytics.kpi_catalogue import DEFINITIONS, KpiDefinition
 from analytics.operations import OperationService
 from analytics.plant import LivePlant
 from analytics.service import ConditionService
@@ -18,4 +20,7 @@ __all__ = [
     "LivePlant",
     "OperationService",
     "compute_kpis",
+    "compute_spans",
+    "energy_benchmark",
+    "evaluate",
 ]

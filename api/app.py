@@ -17,6 +17,7 @@ from api import (
     identity,
     kpis,
     machines,
+    production,
     quarantine,
     work_orders,
 )
@@ -32,6 +33,7 @@ _ROOMS = (
     downtime,
     work_orders,
     kpis,
+    production,
     quarantine,
     catalogue,
     events,

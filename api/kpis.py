@@ -30,7 +30,18 @@ class KpiValue(BaseModel):
     n: int
     bound: bool
     reason: str | None
+    low: float | None
+    high: float | None
     standard: str
+
+
+class Exposure(BaseModel):
+    """What a group's values rest on, in machine hours."""
+
+    asked_h: float
+    seen_h: float
+    operating_h: float
+    failures: int
 
 
 class KpiGroup(BaseModel):
@@ -40,6 +51,7 @@ class KpiGroup(BaseModel):
     group_by: str
     machines: int
     currency: str
+    exposure: Exposure
     values: list[KpiValue]
 
 
@@ -71,6 +83,7 @@ async def kpis(
             group_by=group.group_by,
             machines=group.machines,
             currency=group.currency,
+            exposure=Exposure.model_validate(group.exposure, from_attributes=True),
             values=[
                 KpiValue(
                     key=value.key,
@@ -82,6 +95,8 @@ async def kpis(
                     n=value.n,
                     bound=value.bound,
                     reason=value.reason,
+                    low=value.low,
+                    high=value.high,
                     standard=_NAMES[value.key].standard,
                 )
                 for value in group.values

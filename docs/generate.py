@@ -25,7 +25,7 @@ from pydantic_core import PydanticUndefined
 from api import ApiSettings, create_app
 from brain.cli import app
 from brain.settings import MachineSettings, Settings
-from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSampling, OpcUaSource
+from collectors import MappedValue, Mapping, MqttSource, OpcUaNode, OpcUaSource
 
 DOCS = Path(__file__).parent
 PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -10,6 +10,7 @@ from historian.compaction import Compacted, compact_closed, open_late
 from historian.copying import Encoded, binary_copy, store_encoded, store_readings
 from historian.database import Connection, Database, Edition
 from historian.downtime import DowntimeRow, PlannedStop, add_planned_stop, list_downtime, set_reason
+from historian.energy import EnergyPeer, load_energy_peers, refresh_energy
 from historian.findings import (
     Condition,
     NewFinding,
@@ -42,7 +43,8 @@ from historian.fleet import (
     pipeline_counts,
     shelve_alarm,
 )
-from historian.kpi import KpiMachine, load_kpi_machines
+from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
+from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
 from historian.migrate import migrate, pending_migrations
 from historian.minutes import MinuteKeeper
@@ -70,6 +72,7 @@ from historian.partitions import (
 from historian.plant_watch import PlantWatch
 from historian.plants import Machine, ensure_tenant, load_directory, load_machines, register_machines
 from historian.positions import Position, load_positions, locked_position, move_position, quarantine
+from historian.production import Production, add_production
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
 from historian.sizes import compress_now, reading_bytes
@@ -86,6 +89,7 @@ from historian.work_orders import (
 )
 
 __all__ = [
+    "GROUP_KEYS",
     "READING",
     "READING_1MIN",
     "AlarmRow",
@@ -97,9 +101,12 @@ __all__ = [
     "DowntimeRow",
     "Edition",
     "Encoded",
+    "EnergyPeer",
     "FindingRow",
     "FleetRow",
-    "KpiMachine",
+    "KpiAsk",
+    "KpiRow",
+    "KpiSums",
     "Latest",
     "LatestKeeper",
     "Machine",
@@ -112,6 +119,7 @@ __all__ = [
     "PlannedStop",
     "PlantWatch",
     "Position",
+    "Production",
     "RaisedAlarm",
     "Rollup",
     "StateRow",
@@ -123,6 +131,7 @@ __all__ = [
     "acknowledge_alarm",
     "active_alarms",
     "add_planned_stop",
+    "add_production",
     "add_work_order",
     "binary_copy",
     "change_work_order",
@@ -155,8 +164,9 @@ __all__ = [
     "list_work_orders",
     "load_current_states",
     "load_directory",
+    "load_energy_peers",
     "load_judged",
-    "load_kpi_machines",
+    "load_kpi_sums",
     "load_machines",
     "load_models",
     "load_planned_stops",
@@ -184,6 +194,7 @@ __all__ = [
     "reading_bytes",
     "record_work",
     "reduce_trend",
+    "refresh_energy",
     "refresh_rollups",
     "register_machines",
     "replace_states",

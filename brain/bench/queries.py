@@ -63,9 +63,11 @@ QUERIES: Mapping[str, Ask] = {
     "downtime": lambda c, _: historian.list_downtime(c),
     "work_orders": lambda c, _: historian.list_work_orders(c),
     "quarantine": lambda c, _: historian.list_quarantine(c),
-    "kpis_week": lambda c, it: historian.load_kpi_machines(c, it.ago(days=7), it.now),
-    "kpis_quarter": lambda c, it: historian.load_kpi_machines(c, it.ago(days=90), it.now),
-    "kpis_quarter_machine": lambda c, it: historian.load_kpi_machines(c, it.ago(days=90), it.now, machine=it.machine),
+    "kpis_week": lambda c, it: historian.load_kpi_sums(c, [(it.ago(days=7), it.now)], historian.KpiAsk()),
+    "kpis_quarter": lambda c, it: historian.load_kpi_sums(c, [(it.ago(days=90), it.now)], historian.KpiAsk()),
+    "kpis_quarter_machine": lambda c, it: historian.load_kpi_sums(
+        c, [(it.ago(days=90), it.now)], historian.KpiAsk("machine", machine=it.machine)
+    ),
 }
 # Of the services, across tenants.
 SERVICE_QUERIES: Mapping[str, Ask] = {
