@@ -43,6 +43,7 @@ for command in (
     health.doctor,
 ):
     app.command()(command)
+app.command("import")(records.import_)
 onboard.onboard_app.command()(certificates.trust)
 onboard.onboard_app.command()(certificates.certificate)
 app.add_typer(accounts.user_app, name="user")

@@ -43,6 +43,7 @@ from historian.fleet import (
     pipeline_counts,
     shelve_alarm,
 )
+from historian.history import FailureRecord, import_history
 from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
 from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
@@ -102,6 +103,7 @@ __all__ = [
     "Edition",
     "Encoded",
     "EnergyPeer",
+    "FailureRecord",
     "FindingRow",
     "FleetRow",
     "KpiAsk",
@@ -153,6 +155,7 @@ __all__ = [
     "get_finding",
     "get_machine",
     "has_work_orders",
+    "import_history",
     "list_alarms",
     "list_downtime",
     "list_findings",
