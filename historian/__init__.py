@@ -45,6 +45,7 @@ from historian.fleet import (
 )
 from historian.history import FailureRecord, import_history
 from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
+from historian.kpi_rollup import whole_hours
 from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
 from historian.migrate import migrate, pending_migrations
@@ -209,4 +210,5 @@ __all__ = [
     "store_model",
     "store_readings",
     "update_finding",
+    "whole_hours",
 ]

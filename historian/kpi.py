@@ -1,12 +1,14 @@
 """What KPIs are computed from, for any period: states, stops, jobs, energy, pieces and alarms, added up in SQL.
 
-Large plants and long periods are answered by :mod:`historian.kpi_rollup`.
+Whole hours of sites, lines and templates come from the roll-up (:mod:`historian.kpi_rollup`), everything else from
+the rows themselves.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from historian import kpi_rollup
 from historian.database import Connection
 from historian.kpi_sums import KpiSums
 
@@ -17,7 +19,7 @@ GROUP_KEYS = {"site": "site.key", "line": "machine.line", "template": "machine.t
 _STATES = ("running", "idle", "starting", "stopped", "down", "maintenance", "off_line")
 
 # Machines asked for and spans of time; every statement below begins with it.
-# $1: starts, $2: ends, $3: site or null, $4: machine or null, $5: template or null.
+# $1: starts, $2: ends, $3: site or null, $4: machine or null, $5: template or null, $6: time zone or null.
 _CHOSEN = """
 with chosen as (
     select machine.id, {key} as key, site.id as site_id, site.currency, site.operators, machine.downtime_cost_per_h,
@@ -27,23 +29,41 @@ with chosen as (
             when 'number' then (machine.nameplate ->> 'rated_power')::float8 else 0 end as rated_kw
     from machine join site on site.id = machine.site_id
     where ($3::text is null or site.key = $3) and ($4::int is null or machine.id = $4)
-        and ($5::text is null or machine.template = $5)
+        and ($5::text is null or machine.template = $5) and ($6::text is null or site.time_zone = $6)
 ), span as materialized (
     select since, until, number::int from unnest($1::timestamptz[], $2::timestamptz[])
         with ordinality as entry (since, until, number)
 )
 """
-# A machine counts from commissioning to scrapping.
+# A machine counts from commissioning to scrapping, and until now. Most machines share these: counted together.
 MACHINES = """
-select key, number, count(*)::float8 as machines,
-    sum(extract(epoch from greatest(least(until, gone) - greatest(since, born), interval '0')))::float8 as asked_s,
-    sum(replacement_value)::float8 as replacement_value,
-    count(*) filter (where numerically_controlled)::float8 as controlled,
-    count(*) filter (where scrapped_at >= since and scrapped_at < until)::float8 as scrapped,
+select key, number, sum(count)::float8 as machines,
+    sum(count * extract(epoch from greatest(least(until, gone, now()) - greatest(since, born), interval '0')))::float8
+        as asked_s,
+    sum(value)::float8 as replacement_value, sum(controlled)::float8 as controlled,
+    coalesce(sum(count) filter (where scrapped_at >= since and scrapped_at < until), 0)::float8 as scrapped,
     array_agg(distinct currency) as currencies, min(site_id) as site_id,
     (select sum(operators) from site where id = any(array_agg(distinct site_id)))::float8 as operators
-from chosen cross join span
+from (
+    select key, born, gone, scrapped_at, site_id, currency, count(*) as count, sum(replacement_value) as value,
+        count(*) filter (where numerically_controlled) as controlled
+    from chosen group by 1, 2, 3, 4, 5, 6
+) as alike
+cross join span
 where born < until and gone > since
+group by 1, 2
+"""
+# Machines that sent anything in the span: their newest reading lies in it, or the last interval before its end, which
+# is never time off-line, reaches into it (primary key machine_state).
+NETWORKED = """
+select key, number, count(*)::float8 as networked
+from chosen cross join span left join machine_condition newest on newest.machine_id = chosen.id
+where newest.judged_at >= since and newest.judged_at < until or exists (
+    select from (
+        select ended_at from machine_state where machine_id = chosen.id and started_at < span.until
+        order by started_at desc limit 1
+    ) as last where last.ended_at > span.since
+)
 group by 1, 2
 """
 _SECONDS = """
@@ -93,6 +113,7 @@ from (
         ) as until
     ) as stop
     join span on event.started_at < span.until and (stop.until > span.since or event.started_at >= span.since)
+    {which}
 ) as touched
 group by 1, 2
 """
@@ -136,18 +157,22 @@ from alarm join chosen on chosen.id = alarm.machine_id join span on raised_at >=
 where raised_at >= (select min(since) from span) and raised_at < (select max(until) from span)
 group by 1, 2
 """
-_FACTS = (STATES, STOPS, WORK, ENERGY, PRODUCTION, ALARMS)
+_FACTS = (STATES, STOPS.format(which=""), WORK, ENERGY, PRODUCTION, ALARMS)
+_LASTING = STOPS.format(which="where event.ended_at is null")
 _NOT_SUMS = ("key", "number", "currencies", "site_id")
+# Machines times spans; more of them are too many to look each up.
+_MOST_LOOKED_UP = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class KpiAsk:
-    """Which machines: of a site, of a template, one; ``None`` means all."""
+    """Which machines: of a site, of a template, one, of the sites in a time zone; ``None`` means all."""
 
     group_by: str = "site"
     site: str | None = None
     machine: int | None = None
     template: str | None = None
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,19 +186,40 @@ class KpiRow:
 
 
 async def load_kpi_sums(connection: Connection, spans: Sequence[Span], ask: KpiAsk) -> list[KpiRow]:
-    """Sums by group and span, exact to the microsecond (energy: whole hours), for the tenant at work."""
+    """Sums by group and span, exact to the microsecond (energy: whole hours), for the tenant at work.
+
+    ``networked`` is nan over a series of many spans of many machines: it does not add up, and would take seconds.
+    """
     chosen = _CHOSEN.format(key=GROUP_KEYS[ask.group_by])
-    arguments = [[since for since, _ in spans], [until for _, until in spans], ask.site, ask.machine, ask.template]
+    since, until = [start for start, _ in spans], [end for _, end in spans]
+    arguments = [since, until, ask.site, ask.machine, ask.template, ask.zone]
     machines = await connection.fetch(chosen + MACHINES, *arguments)
     found: dict[tuple[str, int], dict[str, float]] = {(row["key"], row["number"]): _amounts(row) for row in machines}
-    for statement in _FACTS:
-        for row in await connection.fetch(chosen + statement, *arguments):
-            if (row["key"], row["number"]) in found:
-                found[row["key"], row["number"]].update(_amounts(row))
+
+    async def add(statement: str, *values: object) -> None:
+        for row in await connection.fetch(statement, *values):
+            known = found.get((row["key"], row["number"]), {})
+            for key, value in _amounts(row).items():
+                known[key] = known.get(key, 0.0) + value
+
+    rolled_up = ask.machine is None and ask.group_by in kpi_rollup.KEYS
+    if rolled_up and kpi_rollup.is_whole_hours(spans):
+        statement = kpi_rollup.SUMS.format(key=kpi_rollup.KEYS[ask.group_by])
+        await add(statement, *kpi_rollup.pieces(spans), ask.site, ask.template, ask.zone)
+        await add(chosen + _LASTING, *arguments)
+        await add(chosen + PRODUCTION, *arguments)
+        if sum(row["machines"] for row in machines) <= _MOST_LOOKED_UP:
+            await add(chosen + NETWORKED, *arguments)
+        else:
+            for known in found.values():
+                known["networked"] = float("nan")
+    else:
+        for statement in _FACTS:
+            await add(chosen + statement, *arguments)
     order = {(row["key"], row["number"]): (row["site_id"], row["currencies"]) for row in machines}
     return [
         KpiRow(key, number - 1, currencies[0] if len(currencies) == 1 else "", KpiSums(**found[key, number]))
-        for (key, number), (_, currencies) in sorted(order.items(), key=lambda item: (item[0][1], item[0][0]))
+        for (key, number), (_, currencies) in sorted(order.items(), key=lambda item: (item[1][0], item[0]))
     ]
 
 
