@@ -7,20 +7,31 @@ findings, health and risk) and :class:`OperationService` (states and stops).
 from analytics.energy import energy_benchmark
 from analytics.kpi import KpiGroup, KpiValue, compute_kpis, compute_spans, evaluate
 from analytics.kpi_catalogue import DEFINITIONS, KpiDefinition
+from analytics.kpi_series import GROUP_BY, Compared, compare_kpis, kpi_series
 from analytics.operations import OperationService
 from analytics.plant import LivePlant
 from analytics.service import ConditionService
+from analytics.stops import MICRO_STOP_S, ParetoRow, Phase, pareto, phases
 
 __all__ = [
     "DEFINITIONS",
+    "GROUP_BY",
+    "MICRO_STOP_S",
+    "Compared",
     "ConditionService",
     "KpiDefinition",
     "KpiGroup",
     "KpiValue",
     "LivePlant",
     "OperationService",
+    "ParetoRow",
+    "Phase",
+    "compare_kpis",
     "compute_kpis",
     "compute_spans",
     "energy_benchmark",
     "evaluate",
+    "kpi_series",
+    "pareto",
+    "phases",
 ]

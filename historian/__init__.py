@@ -77,7 +77,17 @@ from historian.positions import Position, load_positions, locked_position, move_
 from historian.production import Production, add_production
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
+from historian.shifts import (
+    ShiftRow,
+    SiteCalendar,
+    list_calendars,
+    list_shifts,
+    load_shifts_of,
+    set_baseline,
+    set_shifts,
+)
 from historian.sizes import compress_now, reading_bytes
+from historian.stop_changes import StopError, StopShare, mark_phases, merge_stops, split_stop, stops_by_reason
 from historian.summaries import BlockSummaries
 from historian.work_orders import (
     NewWorkOrder,
@@ -125,7 +135,11 @@ __all__ = [
     "Production",
     "RaisedAlarm",
     "Rollup",
+    "ShiftRow",
+    "SiteCalendar",
     "StateRow",
+    "StopError",
+    "StopShare",
     "StoredModel",
     "Trend",
     "WorkOrder",
@@ -158,10 +172,12 @@ __all__ = [
     "has_work_orders",
     "import_history",
     "list_alarms",
+    "list_calendars",
     "list_downtime",
     "list_findings",
     "list_fleet",
     "list_quarantine",
+    "list_shifts",
     "list_signals",
     "list_sites",
     "list_states",
@@ -175,8 +191,11 @@ __all__ = [
     "load_models",
     "load_planned_stops",
     "load_positions",
+    "load_shifts_of",
     "locked_position",
     "mark_dirty",
+    "mark_phases",
+    "merge_stops",
     "migrate",
     "minutes_span",
     "move_position",
@@ -202,9 +221,13 @@ __all__ = [
     "refresh_rollups",
     "register_machines",
     "replace_states",
+    "set_baseline",
     "set_reason",
+    "set_shifts",
     "set_states",
     "shelve_alarm",
+    "split_stop",
+    "stops_by_reason",
     "store_conditions",
     "store_encoded",
     "store_model",

@@ -18,7 +18,7 @@ where machine.tenant_id = $1 and site.key = $2
 FAILURE = """
 insert into downtime_event (tenant_id, machine_id, started_at, ended_at, planned, reason, reason_by)
 values ($1, $2, $3, $4, false, $5, 'import')
-on conflict (machine_id, started_at) do nothing
+on conflict do nothing
 """
 WORK = """
 insert into work_order (tenant_id, machine_id, kind, state, title, opened_at, closed_at, labour_h, labour_rate,
