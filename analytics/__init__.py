@@ -8,6 +8,7 @@ from analytics.energy import energy_benchmark
 from analytics.kpi import KpiGroup, KpiValue, compute_kpis, compute_spans, evaluate
 from analytics.kpi_catalogue import DEFINITIONS, KpiDefinition
 from analytics.kpi_series import GROUP_BY, Compared, compare_kpis, kpi_series
+from analytics.maintenance import due, ordering
 from analytics.operations import OperationService
 from analytics.plant import LivePlant
 from analytics.service import ConditionService
@@ -29,9 +30,11 @@ __all__ = [
     "compare_kpis",
     "compute_kpis",
     "compute_spans",
+    "due",
     "energy_benchmark",
     "evaluate",
     "kpi_series",
+    "ordering",
     "pareto",
     "phases",
 ]

@@ -4,7 +4,7 @@ Takes in batches, judgements and people's decisions; hands out columns and rows.
 TimescaleDB Apache edition and TimescaleDB Community edition are told apart here and nowhere else.
 """
 
-from historian import accounts
+from historian import accounts, maintenance
 from historian.alarms import RaisedAlarm, active_alarms, clear_alarm, raise_alarm
 from historian.compaction import Compacted, compact_closed, open_late
 from historian.copying import Encoded, binary_copy, store_encoded, store_readings
@@ -48,6 +48,7 @@ from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
 from historian.kpi_rollup import whole_hours
 from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
+from historian.maintenance import Plan, SparePart
 from historian.migrate import migrate, pending_migrations
 from historian.minutes import MinuteKeeper
 from historian.models import StoredModel, first_reading, load_models, minutes_span, store_model
@@ -95,6 +96,7 @@ from historian.work_orders import (
     WorkOrderError,
     add_work_order,
     change_work_order,
+    get_work_order,
     has_work_orders,
     list_work_orders,
     record_work,
@@ -129,6 +131,7 @@ __all__ = [
     "OpenFinding",
     "Overview",
     "PartitionKeeper",
+    "Plan",
     "PlannedStop",
     "PlantWatch",
     "Position",
@@ -137,6 +140,7 @@ __all__ = [
     "Rollup",
     "ShiftRow",
     "SiteCalendar",
+    "SparePart",
     "StateRow",
     "StopError",
     "StopShare",
@@ -169,6 +173,7 @@ __all__ = [
     "get_detail",
     "get_finding",
     "get_machine",
+    "get_work_order",
     "has_work_orders",
     "import_history",
     "list_alarms",
@@ -193,6 +198,7 @@ __all__ = [
     "load_positions",
     "load_shifts_of",
     "locked_position",
+    "maintenance",
     "mark_dirty",
     "mark_phases",
     "merge_stops",

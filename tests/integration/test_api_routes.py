@@ -346,3 +346,76 @@ async def test_a_stop_is_explained_cut_joined_and_counted(client: httpx.AsyncCli
         await end_downtime(connection, 1, began, began + timedelta(minutes=5))
         kept = await connection.fetchval("select ended_at from downtime_event where id = $1", long)
     assert kept == began + timedelta(hours=4)
+
+
+async def test_a_finding_becomes_a_job_with_labour_parts_and_a_verdict(client: httpx.AsyncClient) -> None:
+    await _log_in(client)
+    (finding,) = (await client.get("/api/v1/findings", params={"open": True})).json()["items"]
+    path = f"/api/v1/findings/{finding['id']}/work-order"
+    part = {"name": "Bearing 6205", "stock": 1, "minimum": 1, "lead_time_days": 10, "unit_cost": 90}
+    modes = {"failure_modes": ["bearing_wear_de"]}
+    assert (await client.put("/api/v1/spare-parts/6205", json={**part, **modes})).status_code == 204
+    made = await client.post(path, json={"assignee": "li"})
+    assert (made.status_code, made.json()["kind"], made.json()["assignee"]) == (201, "condition_based", "li")
+    assert (await client.post(path, json={})).status_code == 409
+    order = f"/api/v1/work-orders/{made.json()['id']}"
+    job = (await client.get(order)).json()
+    assert job["evidence"] == finding["evidence"]
+    assert job["due_at"] == finding["act_before"]
+    assert job["checklist"][0]["text_zh"] == finding["first_check_zh"]
+
+    assert (await client.post(f"{order}/labour", json={"person": "li", "hours": 2, "rate": 100})).status_code == 204
+    assert (await client.post(f"{order}/labour", json={"person": "wu", "hours": 1, "rate": 250})).status_code == 204
+    assert (await client.post(f"{order}/parts", json={"part": "6205", "quantity": 1})).status_code == 204
+    assert (await client.post(f"{order}/parts", json={"part": "6205", "quantity": 1})).status_code == 409
+    # 2 h at 100 and 1 h at 250 are 3 h at 150; one bearing at 90. The stock is empty, below its minimum.
+    (stock,) = (await client.get("/api/v1/spare-parts")).json()
+    assert (stock["stock"], stock["order_now"], stock["wanted"]) == (0, True, 1)
+    silent = await client.patch(order, json={"state": "done"})
+    assert (silent.status_code, "what was found" in silent.json()["detail"]) == (422, True)
+    verdict = {"verdict": "confirmed", "found_mode": "bearing_wear_de", "meter_readings": {"hours": 8123}}
+    closed = (await client.patch(order, json={"state": "done", **verdict})).json()
+    assert (closed["labour_h"], closed["labour_rate"], closed["parts_cost"]) == (3, 150, 90)
+    assert (await client.post(f"{order}/labour", json={"person": "li", "hours": 1, "rate": 1})).status_code == 409
+    (rate,) = (await client.get("/api/v1/findings-statistics")).json()
+    assert (rate["failure_mode"], rate["confirmed"], rate["precision"]) == ("bearing_wear_de", 1, 1)
+    now = datetime.now(UTC)
+    period = {"start": (now - timedelta(hours=1)).isoformat(), "end": (now + timedelta(hours=1)).isoformat()}
+    (group,) = await _values(client, **period)
+    assert group["values"]["maintenance_cost"]["value"] == 540
+    assert group["values"]["planned_work_share"]["value"] == 1
+
+
+async def test_plans_fall_due_by_calendar_or_running_hours(client: httpx.AsyncClient, database: Database) -> None:
+    await _log_in(client)
+    plan = {"machine": 1, "title": "Grease", "every_days": 30, "every_running_h": 100, "checklist": ["Grease DE"]}
+    assert (await client.post("/api/v1/maintenance-plans", json={"machine": 1, "title": "x"})).status_code == 422
+    assert (await client.post("/api/v1/maintenance-plans", json=plan)).status_code == 201
+    assert (await client.post("/api/v1/maintenance-plans/open-due")).json() == {"opened": []}
+    now = datetime.now(UTC)
+    async with database.connection() as connection:
+        await connection.execute("update maintenance_plan set starts_at = $1", now - timedelta(days=6))
+        await connection.execute(
+            "insert into machine_state (machine_id, tenant_id, started_at, ended_at, state) "
+            "values (1, 1, $1, $2, 'running')",
+            now - timedelta(days=7),
+            now - timedelta(days=1),
+        )
+    # Five of the six days since the plan began it ran: 120 h of 100.
+    (state,) = (await client.get("/api/v1/maintenance-plans")).json()
+    assert (state["running_h"], state["used"]) == (pytest.approx(120), pytest.approx(1.2))
+    (order,) = (await client.post("/api/v1/maintenance-plans/open-due")).json()["opened"]
+    assert (await client.post("/api/v1/maintenance-plans/open-due")).json() == {"opened": []}
+    assert (await client.patch(f"/api/v1/work-orders/{order}", json={"state": "done"})).status_code == 200
+    (state,) = (await client.get("/api/v1/maintenance-plans")).json()
+    assert (state["running_h"], state["open"]) == (0, False)
+
+    life = {"commissioned_at": (now - timedelta(days=4)).isoformat(), "replacement_value": 5000}
+    assert (await client.patch("/api/v1/machines/1/life", json=life)).status_code == 204
+    period = {"start": (now - timedelta(days=8)).isoformat(), "end": now.isoformat()}
+    (group,) = await _values(client, machine=1, **period)
+    assert group["exposure"]["asked_h"] == pytest.approx(96)
+    assert (
+        await client.post("/api/v1/machines/1/documents", json={"title": "Manual", "reference": "share/m.pdf"})
+    ).is_success
+    assert (await client.get("/api/v1/machines/1/documents")).json()[0]["reference"] == "share/m.pdf"
