@@ -40,6 +40,7 @@ for command in (
     services.migrate,
     records.replay,
     records.kpi,
+    records.report,
     health.doctor,
 ):
     app.command()(command)

@@ -85,6 +85,29 @@ def import_(
         print_json(counts)
 
 
+def report(
+    site: Annotated[str, typer.Option(help="site to report on")],
+    month: Annotated[str, typer.Option(help="month in the site's time zone, like 2026-10")],
+    language: Annotated[str, typer.Option(help="zh or en")] = "en",
+    out: Annotated[Path, typer.Option(help="directory to write to")] = Path(),
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """The month of a site as PDF and Excel. Example: `brain report --site shangyu --month 2026-10 --language zh`"""
+    from brain.endpoints import database_url
+    from brain.report import write_report
+    from brain.settings import load_settings
+
+    if language not in ("zh", "en"):
+        raise typer.BadParameter("must be zh or en", param_hint="--language")
+    settings = load_settings(data_dir=data_dir)
+    files = run_body(write_report(database_url(settings), settings.tenant, site, month, language, out))
+    for file in files:
+        typer.echo(str(file))
+    if as_json:
+        print_json({"files": [str(file) for file in files]})
+
+
 def kpi(
     site: Annotated[str | None, typer.Option(help="only this site")] = None,
     days: Annotated[float, typer.Option(min=0.01, help="how far back from now")] = 7.0,
