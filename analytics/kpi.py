@@ -87,7 +87,10 @@ def evaluate(definition: KpiDefinition, sums: KpiSums, currency: str = "") -> Kp
         return KpiValue(definition.key, None, unit, coverage, 0, reason=reason)
     answer = definition.formula(sums)
     if answer.value is None or not math.isfinite(answer.value):
-        return KpiValue(definition.key, None, unit, coverage, answer.n, reason="not enough data: nothing to divide by")
+        # Machines do not add up over a series of many spans: see load_kpi_sums.
+        unknown = answer.value is not None and math.isnan(answer.value)
+        reason = "not counted over a long series" if unknown else "not enough data: nothing to divide by"
+        return KpiValue(definition.key, None, unit, coverage, answer.n, reason=reason)
     return KpiValue(
         definition.key, answer.value, unit, coverage, answer.n, answer.bound, low=answer.low, high=answer.high
     )

@@ -79,7 +79,9 @@ def _availability(sums: KpiSums) -> Answer:
     value = 1 - sums.unplanned_s / busy
     meant = max(sums.asked_s - sums.planned_s, busy)
     up = min(busy - sums.unplanned_s, meant)
-    return Answer(value, int(sums.machines), low=up / meant, high=1 - sums.unplanned_s / meant)
+    # Rounding must not put the value outside of its own bounds.
+    low, high = min(up / meant, value), max(1 - sums.unplanned_s / meant, value)
+    return Answer(value, int(sums.machines), low=low, high=high)
 
 
 def _performance(sums: KpiSums) -> Answer:

@@ -27,37 +27,41 @@ _KEYS = ", ".join(repr(key) for keys in SIGNALS.values() for key in keys)
 # sqrt(3) V I PF / 1000 [kW] with the line voltage; generated (negative) power is not counted as used.
 REFRESH = f"""
 insert into machine_energy (machine_id, tenant_id, bucket, kwh, seconds, basis)
-select machine_id, tenant_id, hour,
-    case when meter is not null then meter else sum(greatest(kw, 0)) / 60 end,
-    60 * (case when meter is not null then max(metered) else count(kw) end),
-    case when meter is not null then 'meter' else max(basis) end
+select machine_id, tenant_id, hour, coalesce(counter.kwh, known.kwh),
+    60 * case when counter.kwh is not null then counter.minutes else known.minutes end,
+    case when counter.kwh is not null then 'meter' else known.basis end
 from (
-    select minute.*,
-        coalesce(power, sqrt(3) * voltage * current * coalesce(abs(power_factor), assumed) / 1000) as kw,
-        case when power is not null then 'power' when power_factor is not null then 'power_factor'
-            else 'assumed_power_factor' end as basis
+    select machine_id, tenant_id, hour, sum(greatest(kw, 0)) / 60 as kwh, count(kw) as minutes,
+        max(basis) filter (where kw is not null) as basis
     from (
-        select signal.machine_id, signal.tenant_id, date_trunc('hour', bucket, 'UTC') as hour, bucket, {_COLUMNS}
-        from reading_1min join signal on signal.id = reading_1min.signal_id
-        where bucket >= $1 and bucket < $2 and signal.key in ({_KEYS})
-        group by 1, 2, 3, 4
-    ) as minute
-    left join lateral (
-        select (nameplate ->> 'rated_power_factor')::float8 as assumed from machine
-        where id = minute.machine_id and jsonb_typeof(nameplate -> 'rated_power_factor') = 'number'
-    ) as plate on true
+        select minute.*,
+            coalesce(power, sqrt(3) * voltage * current * coalesce(abs(power_factor), assumed) / 1000) as kw,
+            case when power is not null then 'power' when power_factor is not null then 'power_factor'
+                else 'assumed_power_factor' end as basis
+        from (
+            select signal.machine_id, signal.tenant_id, date_trunc('hour', bucket, 'UTC') as hour, bucket, {_COLUMNS}
+            from reading_1min join signal on signal.id = reading_1min.signal_id
+            where bucket >= $1 and bucket < $2 and signal.key in ({_KEYS})
+            group by 1, 2, 3, 4
+        ) as minute
+        left join (
+            select id, (nameplate ->> 'rated_power_factor')::float8 as assumed from machine
+            where jsonb_typeof(nameplate -> 'rated_power_factor') = 'number'
+        ) as plate on plate.id = minute.machine_id
+    ) as powers
+    group by 1, 2, 3
 ) as known
 left join lateral (
-    select case when bool_and(rises) and count(*) > 1 then max(maximum) - min(minimum) end as meter, count(*) as metered
+    -- A meter that was changed or has run over counts backwards: its hour is not taken from it.
+    select case when bool_and(rises) and count(*) > 1 then max(maximum) - min(minimum) end as kwh, count(*) as minutes
     from (
         select maximum, minimum, minimum >= coalesce(lag(maximum) over (order by bucket), minimum) as rises
         from reading_1min join signal on signal.id = reading_1min.signal_id
         where signal.machine_id = known.machine_id and signal.key = 'energy'
             and bucket >= known.hour and bucket < known.hour + interval '1 hour'
-    ) as count_
+    ) as reading
 ) as counter on true
-group by machine_id, tenant_id, hour, meter
-having meter is not null or count(kw) > 0
+where counter.kwh is not null or known.minutes > 0
 on conflict (machine_id, bucket) do update
 set kwh = excluded.kwh, seconds = excluded.seconds, basis = excluded.basis
 """

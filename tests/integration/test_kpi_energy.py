@@ -68,6 +68,32 @@ async def test_power_by_each_way_and_nothing_for_minutes_without(database: Datab
     assert sums["dark"].energy_s == 0
 
 
+async def test_a_meter_is_believed_until_it_counts_backwards(database: Database) -> None:
+    async with database.connection() as connection:
+        tenant = await ensure_tenant(connection, "mine", "mine")
+        await register_machines(
+            connection, tenant, [MachineSpec("s", "l", code, code, "motor") for code in ("up", "back")]
+        )
+        ids = {row["code"]: row["id"] for row in await connection.fetch("select id, code from machine")}
+        await PartitionKeeper().ensure(connection, READING_1MIN, to_microseconds(HOUR), to_microseconds(HOUR) + 1)
+        for code, counts in (("up", (100.0, 101.5, 104.0)), ("back", (100.0, 3.0, 5.0))):
+            await connection.execute(
+                "insert into signal (tenant_id, machine_id, key, unit) values ($1, $2, 'energy', 'kW.h')",
+                tenant,
+                ids[code],
+            )
+            await _minutes(connection, ids[code], 3, power=30.0)
+            for number, count in enumerate(counts):
+                await connection.execute(MINUTE, HOUR + timedelta(minutes=number), ids[code], "energy", count)
+        await refresh_energy(connection, [HOUR])
+    async with database.tenant(tenant) as connection:
+        found = await load_energy_peers(connection, "motor", HOUR, HOUR.replace(hour=9))
+    peers = {peer.machine: (peer.kwh, peer.hours, peer.basis) for peer in found}
+    assert peers["up"] == (4.0, 0.05, ("meter",))
+    # 30 kW in three minutes.
+    assert peers["back"] == (1.5, 0.05, ("power",))
+
+
 async def test_pieces_are_reported_and_corrected(database: Database) -> None:
     async with database.connection() as connection:
         tenant = await ensure_tenant(connection, "mine", "mine")
