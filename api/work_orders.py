@@ -11,6 +11,7 @@ from api.identity import Engineer
 from api.paging import Cursor, Limit, Page, decode_time_cursor, encode_cursor
 from api.problems import Problem, not_found
 from historian import (
+    Connection,
     NewWorkOrder,
     WorkOrderError,
     add_work_order,
@@ -180,15 +181,25 @@ async def answer_finding(
     finding = await get_finding(connection, finding_id)
     if finding is None:
         raise not_found("finding", finding_id)
-    fault = fault_library().get(finding.failure_mode)
-    checklist, title = [], finding.failure_mode
+    order = await open_answer(connection, finding_id, finding.failure_mode, body.assignee)
+    if order is None:
+        raise Problem(409, f"Finding {finding_id} has a work order already.")
+    return order
+
+
+async def open_answer(
+    connection: Connection, finding_id: int, failure_mode: str, assignee: str | None = None
+) -> WorkOrder | None:
+    """The job for a finding; None where it has one already."""
+    fault = fault_library().get(failure_mode)
+    checklist, title = [], failure_mode
     if fault is not None:
         title = f"{fault.name_en} {fault.name_zh}"
         pairs = zip((fault.first_check_en, *fault.advice_en), (fault.first_check_zh, *fault.advice_zh), strict=False)
         checklist = [{"text_en": english, "text_zh": chinese, "done": False} for english, chinese in pairs]
-    order_id = await maintenance.open_from_finding(connection, finding_id, title, body.assignee, checklist)
+    order_id = await maintenance.open_from_finding(connection, finding_id, title, assignee, checklist)
     if order_id is None:
-        raise Problem(409, f"Finding {finding_id} has a work order already.")
+        return None
     return WorkOrder.model_validate(await get_work_order(connection, order_id), from_attributes=True)
 
 

@@ -56,6 +56,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "other_signals": ("Other signals", "其他信号"),
     "order": ("Open work order", "创建工单"),
     "order_opened": ("Work order opened", "工单已创建"),
+    "order_there": ("This finding has a work order already", "该诊断已有工单"),
     "acknowledge": ("Acknowledge", "确认"),
     "shelve": ("Shelve 8 h", "搁置8小时"),
     "acknowledged_by": ("acknowledged by", "确认人"),
