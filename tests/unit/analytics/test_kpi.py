@@ -151,7 +151,7 @@ def test_losing_sight_of_anything_never_raises_availability_once_stops_are_noted
         assert after.value <= before.value + 1e-12
 
 
-minutes = st.lists(st.sampled_from([StateCode.RUNNING, StateCode.IDLE, StateCode.STOPPED]), min_size=120, max_size=400)
+minutes = st.lists(st.sampled_from([StateCode.RUNNING, StateCode.IDLE, StateCode.STOPPED]), min_size=90, max_size=150)
 
 
 def observed(codes):
