@@ -6,17 +6,25 @@ findings, health and risk) and :class:`OperationService` (states and stops).
 
 from analytics.departure import DepartureModel, learn_departure
 from analytics.detectors import DepartureDetector, KernelDetector
+from analytics.energy import energy_benchmark
 from analytics.fleet import DepartureFleet
-from analytics.kpi import DEFINITIONS, KpiDefinition, KpiGroup, KpiValue, compute_kpis
+from analytics.kpi import KpiGroup, KpiValue, compute_kpis, compute_spans, evaluate
+from analytics.kpi_catalogue import DEFINITIONS, KpiDefinition
+from analytics.kpi_series import GROUP_BY, Compared, compare_kpis, kpi_series
+from analytics.maintenance import due, ordering
 from analytics.operations import OperationService
 from analytics.plant import LivePlant
 from analytics.scorer import FleetScorer
 from analytics.sensor_watch import FleetSensors
 from analytics.service import ConditionService
+from analytics.stops import MICRO_STOP_S, ParetoRow, Phase, pareto, phases
 from analytics.warmup import judged_signals
 
 __all__ = [
     "DEFINITIONS",
+    "GROUP_BY",
+    "MICRO_STOP_S",
+    "Compared",
     "ConditionService",
     "DepartureDetector",
     "DepartureFleet",
@@ -29,7 +37,18 @@ __all__ = [
     "KpiValue",
     "LivePlant",
     "OperationService",
+    "ParetoRow",
+    "Phase",
+    "compare_kpis",
     "compute_kpis",
+    "compute_spans",
+    "due",
+    "energy_benchmark",
+    "evaluate",
     "judged_signals",
+    "kpi_series",
     "learn_departure",
+    "ordering",
+    "pareto",
+    "phases",
 ]

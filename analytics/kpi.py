@@ -1,49 +1,23 @@
-"""Key performance indicators: definitions as data, formulas as pure functions of what a period held.
+"""Key performance indicators of groups of machines: sums of a period in, values with coverage out.
 
 Every value comes with how much of the period was seen; below a floor there is no value, and the reason is
 said. Time off-line counts neither for nor against anything.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from scipy.stats import chi2
-
-from historian import Connection, KpiMachine, load_kpi_machines
+from analytics.kpi_catalogue import DEFINITIONS, LEAST_COUNTED, Evidence, KpiDefinition
+from historian import GROUP_KEYS, Connection, KpiAsk, KpiSums, load_kpi_sums, whole_hours
 
 _SECONDS_PER_H = 3600.0
 _LEAST_SEEN_H = 1.0
 _LEAST_COVERAGE = 0.05
-_OPERATING = ("running", "idle", "starting")
-GROUPS = ("site", "line", "template", "machine")
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Sums over some machines in a period [h]; costs in ``currency`` (empty where they differ).
-
-    asked: machine hours of the whole period; seen: of those, with data; operating: running, idle, starting
-    """
-
-    machines: int
-    asked: float
-    seen: float
-    operating: float
-    planned: float
-    unplanned: float
-    failures: int
-    repair: float
-    downtime_cost: float
-    maintenance_cost: float
-    networked: int
-    currency: str
-
-    @property
-    def planned_busy(self) -> float:
-        """Time seen in which the machines were meant to run (ISO 22400-2: planned busy time)."""
-        return max(0.0, self.seen - self.planned)
+# Longer periods of groups are taken in whole hours, which the roll-up answers.
+_EXACT = timedelta(days=2)
+GROUPS = tuple(GROUP_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +25,7 @@ class KpiValue:
     """One KPI: ``value`` is None where there is too little to say one, ``reason`` then says why.
 
     bound: the value is a lower bound (no failure was seen); n: what it rests on; coverage: share of the
-    period that was seen
+    period that was seen; low, high: what the value could be, were the unseen time the worst or the best
     """
 
     key: str
@@ -61,162 +35,77 @@ class KpiValue:
     n: int
     bound: bool = False
     reason: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What the values of a group rest on [machine hours]."""
+
+    asked_h: float
+    seen_h: float
+    operating_h: float
+    failures: int
 
 
 @dataclass(frozen=True, slots=True)
 class KpiGroup:
-    """The KPIs of a site, line, template or machine."""
+    """The KPIs of a site, line, template or machine in [start, end)."""
 
     key: str
     group_by: str
     machines: int
     currency: str
+    start: datetime
+    end: datetime
+    exposure: Exposure
     values: list[KpiValue] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class KpiDefinition:
-    """What a KPI is, for people and for the computation.
-
-    formula: (value, n, bound) of a period; needs_time: whether it says nothing without observed time
-    """
-
-    key: str
-    unit: str
-    name_en: str
-    name_zh: str
-    text_en: str
-    text_zh: str
-    standard: str
-    formula: Callable[[Period], tuple[float | None, int, bool]]
-    needs_time: bool = True
+def coverage_of(needs: Evidence, sums: KpiSums) -> tuple[float, str | None]:
+    """Share of the period that speaks to a KPI, and why that is too little (None: it is enough)."""
+    asked = sums.asked_s / _SECONDS_PER_H
+    seen = {"energy": sums.energy_s, "pieces": sums.counted_s}.get(needs, sums.seen_s) / _SECONDS_PER_H
+    coverage = min(1.0, seen / asked) if asked > 0 else 0.0
+    if needs == "none":
+        return coverage, None
+    if seen < _LEAST_SEEN_H or coverage < _LEAST_COVERAGE:
+        what = {"energy": "with power measured", "pieces": "with pieces counted"}.get(needs, "seen")
+        return coverage, f"not enough data: {seen:.1f} of {asked:.1f} machine hours {what}"
+    if needs == "pieces" and sums.counted_s < LEAST_COUNTED * sums.operating_s:
+        operating = sums.operating_s / _SECONDS_PER_H
+        return coverage, f"not enough data: pieces counted in {seen:.1f} of {operating:.1f} operating hours"
+    return coverage, None
 
 
-def mtbf_lower_bound(operating_h: float, failures: int, confidence: float = 0.95) -> float:
-    """One-sided lower bound of the mean time between failures, MTBF >= 2 T / chi2(confidence; 2 n + 2) [h]."""
-    return float(2 * operating_h / chi2.ppf(confidence, 2 * failures + 2))
-
-
-def _availability(period: Period) -> tuple[float | None, int, bool]:
-    if period.planned_busy <= 0:
-        return None, 0, False
-    return max(0.0, 1 - period.unplanned / period.planned_busy), period.machines, False
-
-
-def _mtbf(period: Period) -> tuple[float | None, int, bool]:
-    if period.operating <= 0:
-        return None, period.failures, False
-    if period.failures == 0:
-        return mtbf_lower_bound(period.operating, 0), 0, True
-    return period.operating / period.failures, period.failures, False
-
-
-def _mttr(period: Period) -> tuple[float | None, int, bool]:
-    return (period.repair / period.failures if period.failures else None), period.failures, False
-
-
-DEFINITIONS: tuple[KpiDefinition, ...] = (
-    KpiDefinition(
-        "availability", "1", "Availability", "可用率",
-        "Share of the planned time seen in which the machines were not down unplanned.",
-        "在可见的计划时间内，设备未发生非计划停机的比例。",
-        "ISO 22400-2; SMRP 2.2", _availability,
-    ),
-    KpiDefinition(
-        "mtbf", "h", "Mean time between failures", "平均无故障时间",
-        "Operating time over failures; with no failure a lower bound at 95 % confidence.",
-        "运行时间除以故障次数；无故障时给出95%置信度的下限。",
-        "ISO 22400-2; SMRP 3.5.1", _mtbf,
-    ),
-    KpiDefinition(
-        "mttr", "h", "Mean time to repair", "平均修复时间",
-        "Mean length of the unplanned stops that began in the period.",
-        "期内开始的非计划停机的平均时长。",
-        "ISO 22400-2; SMRP 3.5.2", _mttr,
-    ),
-    KpiDefinition(
-        "unplanned_downtime_h", "h", "Unplanned downtime", "非计划停机",
-        "Hours in which machines that should run did not.",
-        "应运行而未运行的小时数。",
-        "SMRP 3.4", lambda period: (period.unplanned, period.failures, False),
-    ),
-    KpiDefinition(
-        "planned_downtime_h", "h", "Planned downtime", "计划停机",
-        "Hours of stops that the calendar or a person called planned.",
-        "日历或人工标记为计划的停机小时数。",
-        "SMRP 3.3", lambda period: (period.planned, period.machines, False),
-    ),
-    KpiDefinition(
-        "unplanned_downtime_cost", "currency", "Cost of unplanned downtime", "非计划停机损失",
-        "Unplanned hours of each machine times its cost per hour; apart from maintenance cost.",
-        "每台设备非计划停机小时数乘以其小时损失；与维护成本分列。",
-        "SMRP 3.4", lambda period: (period.downtime_cost, period.failures, False),
-    ),
-    KpiDefinition(
-        "maintenance_cost", "currency", "Maintenance cost", "维护成本",
-        "Labour and parts of the work orders closed in the period.",
-        "期内完成工单的人工与备件费用。",
-        "EN 15341; SMRP 5.1", lambda period: (period.maintenance_cost, period.machines, False), needs_time=False,
-    ),
-    KpiDefinition(
-        "networked_share", "1", "Share of machines networked", "设备联网率",
-        "Machines that sent anything in the period over all machines.",
-        "期内有数据上传的设备占全部设备的比例。",
-        "Zhejiang smart-manufacturing indicator",
-        lambda period: (period.networked / max(period.machines, 1), period.machines, False),
-        needs_time=False,
-    ),
-)  # fmt: skip
-
-
-def period_of(machines: Sequence[KpiMachine], hours: float) -> Period:
-    """Sums over machines for a period of ``hours``; means are never averaged, time is added."""
-    seen = operating = planned = unplanned = repair = downtime_cost = maintenance = 0.0
-    failures = networked = 0
-    for machine in machines:
-        known = {state: seconds / _SECONDS_PER_H for state, seconds in machine.seconds.items() if state != "off_line"}
-        seen += sum(known.values())
-        operating += sum(known.get(state, 0.0) for state in _OPERATING)
-        networked += bool(known)
-        for is_planned, seconds, begun in machine.stops:
-            stop = seconds / _SECONDS_PER_H
-            if is_planned:
-                planned += stop
-                continue
-            unplanned += stop
-            downtime_cost += stop * machine.cost_per_h
-            if begun:
-                failures += 1
-                repair += stop
-        maintenance += machine.maintenance_cost
-    currencies = {machine.currency for machine in machines}
-    return Period(
-        len(machines),
-        hours * len(machines),
-        seen,
-        operating,
-        planned,
-        unplanned,
-        failures,
-        repair,
-        downtime_cost,
-        maintenance,
-        networked,
-        currencies.pop() if len(currencies) == 1 else "",
+def evaluate(definition: KpiDefinition, sums: KpiSums, currency: str = "") -> KpiValue:
+    """The value of a KPI for sums over machines and time."""
+    unit = definition.unit.replace("currency", currency or "mixed")
+    coverage, reason = coverage_of(definition.needs, sums)
+    if reason is not None:
+        return KpiValue(definition.key, None, unit, coverage, 0, reason=reason)
+    answer = definition.formula(sums)
+    if answer.value is None or not math.isfinite(answer.value):
+        # Machines do not add up over a series of many spans: see load_kpi_sums.
+        unknown = answer.value is not None and math.isnan(answer.value)
+        reason = "not counted over a long series" if unknown else "not enough data: nothing to divide by"
+        return KpiValue(definition.key, None, unit, coverage, answer.n, reason=reason)
+    return KpiValue(
+        definition.key, answer.value, unit, coverage, answer.n, answer.bound, low=answer.low, high=answer.high
     )
 
 
-def evaluate(definition: KpiDefinition, period: Period) -> KpiValue:
-    """The value of a KPI for a period."""
-    coverage = min(1.0, period.seen / period.asked) if period.asked else 0.0
-    unit = (period.currency or "mixed") if definition.unit == "currency" else definition.unit
-    if definition.needs_time and (period.seen < _LEAST_SEEN_H or coverage < _LEAST_COVERAGE):
-        reason = f"not enough data: {period.seen:.1f} of {period.asked:.1f} machine hours seen"
-        return KpiValue(definition.key, None, unit, coverage, 0, reason=reason)
-    value, n, bound = definition.formula(period)
-    if value is None or not math.isfinite(value):
-        return KpiValue(definition.key, None, unit, coverage, n, reason="not enough data: nothing to divide by")
-    return KpiValue(definition.key, value, unit, coverage, n, bound)
+def group_of(key: str, ask: KpiAsk, span: tuple[datetime, datetime], currency: str, sums: KpiSums) -> KpiGroup:
+    """All KPIs of a group's sums."""
+    exposure = Exposure(
+        sums.asked_s / _SECONDS_PER_H,
+        sums.seen_s / _SECONDS_PER_H,
+        sums.operating_s / _SECONDS_PER_H,
+        int(sums.failures),
+    )
+    values = [evaluate(entry, sums, currency) for entry in DEFINITIONS]
+    return KpiGroup(key, ask.group_by, int(sums.machines), currency, *span, exposure, values)
 
 
 async def compute_kpis(
@@ -226,23 +115,34 @@ async def compute_kpis(
     end: datetime,
     site: str | None = None,
     machine: int | None = None,
+    template: str | None = None,
     group_by: str = "site",
 ) -> list[KpiGroup]:
     """The KPIs of the tenant at work in [start, end), by site, line, template or machine.
 
+    Periods longer than two days are widened to whole hours where single machines are not asked for: the groups say so.
+
     Raises ``ValueError`` for a period that ends before it begins or an unknown grouping.
     """
-    if end <= start:
+    span = period_counted(start, end, machine is not None or group_by == "machine")
+    return await compute_spans(connection, [span], KpiAsk(group_by, site, machine, template))
+
+
+def period_counted(start: datetime, end: datetime, single: bool) -> tuple[datetime, datetime]:
+    """The period that is counted where [start, end) is asked for; single: of machines one by one."""
+    return (start, end) if single or end - start <= _EXACT else whole_hours(start, end)
+
+
+async def compute_spans(
+    connection: Connection, spans: Sequence[tuple[datetime, datetime]], ask: KpiAsk
+) -> list[KpiGroup]:
+    """The KPIs of several spans of time, groups in order and their spans in order.
+
+    Raises ``ValueError`` for a span that ends before it begins or an unknown grouping.
+    """
+    if any(end <= start for start, end in spans):
         raise ValueError("the period ends before it begins")
-    if group_by not in GROUPS:
+    if ask.group_by not in GROUPS:
         raise ValueError(f"group_by must be one of {', '.join(GROUPS)}")
-    hours = (end - start).total_seconds() / _SECONDS_PER_H
-    groups: dict[str, list[KpiMachine]] = {}
-    for entry in await load_kpi_machines(connection, start, end, site=site, machine=machine):
-        key = {"site": entry.site, "line": entry.line, "template": entry.template, "machine": entry.code}[group_by]
-        groups.setdefault(key, []).append(entry)
-    return [
-        KpiGroup(key, group_by, period.machines, period.currency, [evaluate(entry, period) for entry in DEFINITIONS])
-        for key, machines in groups.items()
-        for period in [period_of(machines, hours)]
-    ]
+    rows = await load_kpi_sums(connection, spans, ask)
+    return [group_of(row.key, ask, spans[row.span], row.currency, row.sums) for row in rows]

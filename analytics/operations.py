@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analytics.calendar import off_shift, shift_of
 from analytics.indicators import Array, indicators
 from analytics.operation import GAP_US, MINUTE_US, Interval, count_standstills, state_intervals
 from analytics.plant import LivePlant
@@ -22,6 +24,7 @@ from historian import (
     extend_states,
     load_current_states,
     load_planned_stops,
+    load_shifts_of,
     minutes_span,
     open_downtime,
     read_rollup,
@@ -163,6 +166,10 @@ class OperationService:
         first = to_datetime(intervals[0].start)
         stops = await load_planned_stops(connection, machine.id, first)
         planned = [(to_microseconds(since), to_microseconds(until)) for since, until in stops]
+        if shifts := await load_shifts_of(connection, machine.id):
+            last = to_datetime(intervals[-1].end)
+            free = off_shift(first, last, [shift_of(row) for row in shifts], ZoneInfo(machine.time_zone))
+            planned += [(to_microseconds(since), to_microseconds(until)) for since, until in free]
         counted = count_standstills(intervals, template.standstill_s(machine.nameplate), planned)
         rows = [StateRow(to_datetime(entry.start), to_datetime(entry.end), entry.state) for entry in counted]
         async with connection.transaction():

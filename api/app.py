@@ -18,7 +18,9 @@ from api import (
     identity,
     kpis,
     machines,
+    maintenance,
     onboarding,
+    production,
     quarantine,
     work_orders,
 )
@@ -35,6 +37,8 @@ _ROOMS = (
     downtime,
     work_orders,
     kpis,
+    maintenance,
+    production,
     quarantine,
     catalogue,
     events,

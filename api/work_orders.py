@@ -1,7 +1,7 @@
 """Work orders: opened from a finding or by hand, closed with what was found and what it cost."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -10,12 +10,25 @@ from api.context import TenantConnection
 from api.identity import Engineer
 from api.paging import Cursor, Limit, Page, decode_time_cursor, encode_cursor
 from api.problems import Problem, not_found
-from historian import NewWorkOrder, WorkOrderError, add_work_order, change_work_order, list_work_orders
+from historian import (
+    Connection,
+    NewWorkOrder,
+    WorkOrderError,
+    add_work_order,
+    change_work_order,
+    get_finding,
+    get_work_order,
+    list_work_orders,
+    maintenance,
+)
+from plant import fault_library
 
 router = APIRouter(tags=["work orders"])
 
 Kind = Literal["corrective", "preventive", "condition_based", "inspection"]
 State = Literal["open", "in_progress", "done", "cancelled"]
+Verdict = Literal["confirmed", "other_fault", "nothing_found"]
+_NOTES = ("verdict", "found_mode", "checklist", "attachments", "meter_readings")
 
 
 class WorkOrder(BaseModel):
@@ -57,6 +70,47 @@ class WorkOrderChange(BaseModel):
     labour_rate: float | None = Field(None, ge=0)
     parts_cost: float | None = Field(None, ge=0)
     found: str | None = Field(None, max_length=2000)
+    verdict: Verdict | None = Field(None, description="whether what the finding said was found")
+    found_mode: str | None = Field(None, description="the failure mode that was found")
+    checklist: list[dict[str, Any]] | None = None
+    attachments: list[str] | None = Field(None, description="references; the files lie elsewhere")
+    meter_readings: dict[str, float] | None = None
+
+
+class JobDetail(BaseModel):
+    """What a work order holds beside its row: evidence as it was, check list, labour, parts, what was found."""
+
+    evidence: list[dict[str, Any]]
+    checklist: list[dict[str, Any]]
+    attachments: list[str]
+    meter_readings: dict[str, float]
+    due_at: datetime | None
+    plan_id: int | None
+    verdict: str | None
+    found_mode: str | None
+    labour: list[dict[str, Any]]
+    parts: list[dict[str, Any]]
+
+
+class FromFinding(BaseModel):
+    """Who is to answer a finding."""
+
+    assignee: str | None = None
+
+
+class Labour(BaseModel):
+    """Hours somebody worked on a job, and what an hour costs."""
+
+    person: str = Field(min_length=1, max_length=100)
+    hours: float = Field(gt=0)
+    rate: float = Field(ge=0)
+
+
+class UsedPart(BaseModel):
+    """A spare part taken from stock."""
+
+    part: str
+    quantity: float = Field(gt=0)
 
 
 @router.get("/work-orders")
@@ -92,10 +146,73 @@ async def open_work_order(connection: TenantConnection, _user: Engineer, body: W
 @router.patch("/work-orders/{order_id}")
 async def change(connection: TenantConnection, _user: Engineer, order_id: int, body: WorkOrderChange) -> WorkOrder:
     """Change a job: open -> in_progress -> done or cancelled."""
+    known = await get_work_order(connection, order_id)
+    if known is None:
+        raise not_found("work order", order_id)
+    closing = body.state == "done" and known.state != "done"
+    if closing and known.finding_id is not None and not (body.verdict or body.found or known.found):
+        raise Problem(422, "Say what was found: verdict (confirmed, other_fault, nothing_found), found, or both.")
+    if body.found_mode is not None and body.found_mode not in fault_library():
+        raise Problem(422, f"found_mode must be one of {', '.join(fault_library())}.")
+    changes = body.model_dump()
+    notes = {name: changes.pop(name) for name in _NOTES}
     try:
-        row = await change_work_order(connection, order_id, **body.model_dump())
+        row = await change_work_order(connection, order_id, **changes)
     except WorkOrderError as problem:
         raise Problem(409, f"{problem}.") from None
-    if row is None:
-        raise not_found("work order", order_id)
+    await maintenance.note_work(connection, order_id, **notes)
     return WorkOrder.model_validate(row, from_attributes=True)
+
+
+@router.get("/work-orders/{order_id}")
+async def work_order(connection: TenantConnection, order_id: int) -> JobDetail:
+    """Everything a job holds."""
+    job = await maintenance.get_job(connection, order_id)
+    if job is None:
+        raise not_found("work order", order_id)
+    return JobDetail.model_validate(job, from_attributes=True)
+
+
+@router.post("/findings/{finding_id}/work-order", status_code=201)
+async def answer_finding(
+    connection: TenantConnection, _user: Engineer, finding_id: int, body: FromFinding
+) -> WorkOrder:
+    """Open the job that answers a finding: with its evidence, its advice as a check list, and its time to act."""
+    finding = await get_finding(connection, finding_id)
+    if finding is None:
+        raise not_found("finding", finding_id)
+    order = await open_answer(connection, finding_id, finding.failure_mode, body.assignee)
+    if order is None:
+        raise Problem(409, f"Finding {finding_id} has a work order already.")
+    return order
+
+
+async def open_answer(
+    connection: Connection, finding_id: int, failure_mode: str, assignee: str | None = None
+) -> WorkOrder | None:
+    """The job for a finding; None where it has one already."""
+    fault = fault_library().get(failure_mode)
+    checklist, title = [], failure_mode
+    if fault is not None:
+        title = f"{fault.name_en} {fault.name_zh}"
+        pairs = zip((fault.first_check_en, *fault.advice_en), (fault.first_check_zh, *fault.advice_zh), strict=False)
+        checklist = [{"text_en": english, "text_zh": chinese, "done": False} for english, chinese in pairs]
+    order_id = await maintenance.open_from_finding(connection, finding_id, title, assignee, checklist)
+    if order_id is None:
+        return None
+    return WorkOrder.model_validate(await get_work_order(connection, order_id), from_attributes=True)
+
+
+@router.post("/work-orders/{order_id}/labour", status_code=204)
+async def add_labour(connection: TenantConnection, _user: Engineer, order_id: int, body: Labour) -> None:
+    """Note hours worked; the job's hours and cost follow."""
+    if not await maintenance.add_labour(connection, order_id, body.person, body.hours, body.rate):
+        raise Problem(409, f"Work order {order_id} is not being worked on.")
+
+
+@router.post("/work-orders/{order_id}/parts", status_code=204)
+async def use_part(connection: TenantConnection, _user: Engineer, order_id: int, body: UsedPart) -> None:
+    """Take a spare part from stock; the job's cost follows."""
+    async with connection.transaction():
+        if not await maintenance.use_part(connection, order_id, body.part, body.quantity):
+            raise Problem(409, f"There are no {body.quantity:g} of {body.part} in stock, or the job is closed.")

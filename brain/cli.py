@@ -54,6 +54,7 @@ for command in (
     services.migrate,
     records.replay,
     records.kpi,
+    records.report,
     health.doctor,
 ):
     app.command()(command)
@@ -63,6 +64,7 @@ onboard.onboard_app.command()(proposals.apply)
 onboard.onboard_app.command()(commissioning.check)
 onboard.onboard_app.command("import")(equipment.import_machines)
 onboard.onboard_app.command("export")(equipment.export_machines)
+app.command("import")(records.import_)
 onboard.onboard_app.command()(certificates.trust)
 onboard.onboard_app.command()(certificates.certificate)
 app.add_typer(accounts.user_app, name="user")

@@ -38,6 +38,8 @@ class MachineSettings(BaseModel):
     site_name: str = Field("", description="what people call the site; else its key")
     time_zone: str = Field("UTC", description="IANA time zone of the site, for shifts and display")
     currency: str = Field("CNY", description="ISO 4217 code of all costs of the site")
+    replacement_value: float = Field(0.0, ge=0, description="what the machine would cost new; 0: not known")
+    numerically_controlled: bool = Field(False, description="whether a numerical control runs it")
 
     def spec(self) -> MachineSpec:
         """The entry as the plant's own type; raises :class:`Failure` where template or nameplate is wrong."""

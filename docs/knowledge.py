@@ -9,8 +9,8 @@ from analytics import DEFINITIONS, case
 from analytics.condition import SEVERITY_WEIGHT, health_and_risk
 from analytics.diagnosis import diagnose
 from analytics.indicators import derating, indicators
-from analytics.kpi import evaluate, period_of
-from historian import KpiMachine
+from analytics.kpi import evaluate
+from historian import KpiSums
 from plant import fault_library, template_library, unit
 
 
@@ -206,9 +206,17 @@ def severities() -> str:
 def kpis() -> str:
     """Every KPI that is computed."""
     return table(
-        ("key", "name", "中文", "unit", "what it is", "standard"),
+        ("key", "name", "中文", "unit", "what it is", "formula", "standard"),
         (
-            (f"`{entry.key}`", entry.name_en, entry.name_zh, entry.unit, entry.text_en, entry.standard)
+            (
+                f"`{entry.key}`",
+                entry.name_en,
+                entry.name_zh,
+                entry.unit,
+                entry.text_en,
+                entry.text_formula,
+                entry.standard,
+            )
             for entry in DEFINITIONS
         ),
     )
@@ -229,19 +237,26 @@ def standstills() -> str:
 def kpi_example() -> str:
     """The worked example, by the code."""
     hour = 3600.0
-    first = {"running": 20 * hour, "maintenance": 2 * hour, "down": 2 * hour}
-    stops = ((True, 2 * hour, True), (False, hour, True), (False, hour, True))
-    second = {"running": 12 * hour, "off_line": 12 * hour}
-    machines = [
-        KpiMachine(1, "M1", "line-1", "motor", "shangyu", "CNY", 4000.0, first, stops, 3 * 180.0 + 260.0, 1),
-        KpiMachine(2, "M2", "line-1", "motor", "shangyu", "CNY", 4000.0, second, (), 0.0, 0),
-    ]
-    period = period_of(machines, 24.0)
-    values = [(definition, evaluate(definition, period)) for definition in DEFINITIONS]
+    first = KpiSums(
+        machines=1, asked_s=24 * hour, running_s=20 * hour, maintenance_s=2 * hour, down_s=2 * hour, networked=1,
+        planned_s=2 * hour, unplanned_s=2 * hour, failures=2, repair_s=2 * hour, downtime_cost=2 * 4000.0,
+        corrective_cost=3 * 180.0 + 260.0, jobs_unplanned=1, replacement_value=80_000.0, operators=1,
+        kwh=240.0, energy_s=20 * hour, rated_kwh=20 * 15.0,
+    )  # fmt: skip
+    second = KpiSums(
+        machines=1, asked_s=24 * hour, running_s=12 * hour, off_line_s=12 * hour, networked=1, alarms=4,
+        replacement_value=80_000.0, kwh=120.0, energy_s=12 * hour, rated_kwh=12 * 15.0,
+    )  # fmt: skip
+    values = [(definition, evaluate(definition, first + second, "CNY")) for definition in DEFINITIONS]
     return table(
         ("KPI", "value", "unit", "coverage"),
         (
-            (definition.name_en, f"{value.value:.4g}", value.unit, f"{value.coverage:.0%}")
+            (
+                definition.name_en,
+                value.reason if value.value is None else f"{'at least ' if value.bound else ''}{value.value:.4g}",
+                value.unit,
+                f"{value.coverage:.0%}",
+            )
             for definition, value in values
         ),
     )

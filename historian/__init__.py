@@ -4,13 +4,14 @@ Takes in batches, judgements and people's decisions; hands out columns and rows.
 TimescaleDB Apache edition and TimescaleDB Community edition are told apart here and nowhere else.
 """
 
-from historian import accounts
+from historian import accounts, maintenance
 from historian.alarms import RaisedAlarm, active_alarms, clear_alarm, raise_alarm
 from historian.commissioning import find_machine, read_recent
 from historian.compaction import Compacted, compact_closed, open_late
 from historian.copying import Encoded, binary_copy, store_encoded, store_readings
 from historian.database import Connection, Database, Edition
 from historian.downtime import DowntimeRow, PlannedStop, add_planned_stop, list_downtime, set_reason
+from historian.energy import EnergyPeer, load_energy_peers, refresh_energy
 from historian.findings import (
     Condition,
     NewFinding,
@@ -55,8 +56,12 @@ from historian.gateways import (
     revoke_gateway,
 )
 from historian.grafana import grafana_queries
-from historian.kpi import KpiMachine, load_kpi_machines
+from historian.history import FailureRecord, import_history
+from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
+from historian.kpi_rollup import whole_hours
+from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
+from historian.maintenance import Plan, SparePart
 from historian.migrate import migrate, pending_migrations
 from historian.minutes import MinuteKeeper
 from historian.models import StoredModel, first_reading, load_models, minutes_span, store_model
@@ -83,9 +88,20 @@ from historian.partitions import (
 from historian.plant_watch import PlantWatch
 from historian.plants import Machine, ensure_tenant, load_directory, load_machines, load_specs, register_machines
 from historian.positions import Position, load_positions, locked_position, move_position, quarantine, read_clock
+from historian.production import Production, add_production
 from historian.readings import Rollup, Trend, read_readings, read_rollup, read_trend, reduce_trend
 from historian.rollups import mark_dirty, refresh_rollups
+from historian.shifts import (
+    ShiftRow,
+    SiteCalendar,
+    list_calendars,
+    list_shifts,
+    load_shifts_of,
+    set_baseline,
+    set_shifts,
+)
 from historian.sizes import compress_now, reading_bytes
+from historian.stop_changes import StopError, StopShare, mark_phases, merge_stops, split_stop, stops_by_reason
 from historian.summaries import BlockSummaries
 from historian.work_orders import (
     NewWorkOrder,
@@ -93,12 +109,14 @@ from historian.work_orders import (
     WorkOrderError,
     add_work_order,
     change_work_order,
+    get_work_order,
     has_work_orders,
     list_work_orders,
     record_work,
 )
 
 __all__ = [
+    "GROUP_KEYS",
     "READING",
     "READING_1MIN",
     "AlarmRow",
@@ -110,12 +128,16 @@ __all__ = [
     "DowntimeRow",
     "Edition",
     "Encoded",
+    "EnergyPeer",
     "Enrolled",
     "EnrolmentRefused",
+    "FailureRecord",
     "FindingRow",
     "FleetRow",
     "Gateway",
-    "KpiMachine",
+    "KpiAsk",
+    "KpiRow",
+    "KpiSums",
     "Latest",
     "LatestKeeper",
     "Machine",
@@ -125,12 +147,19 @@ __all__ = [
     "OpenFinding",
     "Overview",
     "PartitionKeeper",
+    "Plan",
     "PlannedStop",
     "PlantWatch",
     "Position",
+    "Production",
     "RaisedAlarm",
     "Rollup",
+    "ShiftRow",
+    "SiteCalendar",
+    "SparePart",
     "StateRow",
+    "StopError",
+    "StopShare",
     "StoredModel",
     "Trend",
     "WorkOrder",
@@ -140,6 +169,7 @@ __all__ = [
     "active_alarms",
     "add_gateway",
     "add_planned_stop",
+    "add_production",
     "add_work_order",
     "binary_copy",
     "broker_accounts",
@@ -163,30 +193,39 @@ __all__ = [
     "get_detail",
     "get_finding",
     "get_machine",
+    "get_work_order",
     "grafana_queries",
     "has_work_orders",
+    "import_history",
     "issue_edge_token",
     "list_alarms",
+    "list_calendars",
     "list_downtime",
     "list_findings",
     "list_fleet",
     "list_gateways",
     "list_quarantine",
+    "list_shifts",
     "list_signals",
     "list_sites",
     "list_states",
     "list_work_orders",
     "load_current_states",
     "load_directory",
+    "load_energy_peers",
     "load_judged",
-    "load_kpi_machines",
+    "load_kpi_sums",
     "load_machines",
     "load_models",
     "load_planned_stops",
     "load_positions",
+    "load_shifts_of",
     "load_specs",
     "locked_position",
+    "maintenance",
     "mark_dirty",
+    "mark_phases",
+    "merge_stops",
     "migrate",
     "minutes_span",
     "move_position",
@@ -210,16 +249,22 @@ __all__ = [
     "reading_bytes",
     "record_work",
     "reduce_trend",
+    "refresh_energy",
     "refresh_rollups",
     "register_machines",
     "replace_states",
     "revoke_gateway",
+    "set_baseline",
     "set_reason",
+    "set_shifts",
     "set_states",
     "shelve_alarm",
+    "split_stop",
+    "stops_by_reason",
     "store_conditions",
     "store_encoded",
     "store_model",
     "store_readings",
     "update_finding",
+    "whole_hours",
 ]

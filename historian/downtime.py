@@ -9,15 +9,18 @@ from historian.database import Connection
 LIST = """
 select event.id, machine.id as machine_id, machine.code as machine, site.key as site, event.started_at, event.ended_at,
     event.planned, event.reason, event.reason_by, event.failure_mode, machine.downtime_cost_per_h,
-    site.currency
+    site.currency, event.reason_key, event.edited_by, event.detected_at, event.notified_at, event.responded_at,
+    event.repaired_at
 from downtime_event event
 join machine on machine.id = event.machine_id join site on site.id = machine.site_id
 where ($1::int is null or machine.id = $1)
     and ($2::timestamptz is null or (event.started_at, event.id) < ($2, $3::bigint))
+    and (not $5 or not event.planned and event.reason_key is null and coalesce(event.reason, '') = '')
 order by event.started_at desc, event.id desc limit $4
 """
 SET_REASON = """
-update downtime_event set reason = coalesce($2, reason), reason_by = $3, planned = coalesce($4, planned)
+update downtime_event set reason = coalesce($2, reason), reason_by = $3, planned = coalesce($4, planned),
+    reason_key = coalesce($5, reason_key)
 where id = $1 returning id
 """
 ADD_PLANNED = """
@@ -44,6 +47,12 @@ class DowntimeRow:
     failure_mode: str | None
     downtime_cost_per_h: float
     currency: str
+    reason_key: str | None = None
+    edited_by: str | None = None
+    detected_at: datetime | None = None
+    notified_at: datetime | None = None
+    responded_at: datetime | None = None
+    repaired_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +72,30 @@ async def list_downtime(
     machine_id: int | None = None,
     after: tuple[datetime, int] | None = None,
     limit: int = 100,
+    unexplained: bool = False,
 ) -> list[DowntimeRow]:
-    """Stops, newest first; ``after`` is (started_at, id) of the last row of the page before."""
+    """Stops, newest first; unexplained: only unplanned ones without a reason.
+
+    after: (started_at, id) of the last row of the page before
+    """
     moment, last_id = after or (None, None)
-    return [DowntimeRow(*row.values()) for row in await connection.fetch(LIST, machine_id, moment, last_id, limit)]
+    return [
+        DowntimeRow(*row.values())
+        for row in await connection.fetch(LIST, machine_id, moment, last_id, limit, unexplained)
+    ]
 
 
 async def set_reason(
-    connection: Connection, event_id: int, user: str, *, reason: str | None = None, planned: bool | None = None
+    connection: Connection,
+    event_id: int,
+    user: str,
+    *,
+    reason: str | None = None,
+    planned: bool | None = None,
+    reason_key: str | None = None,
 ) -> bool:
     """Give a stop its reason, or say that it was planned; False where there is no such stop."""
-    return await connection.fetchval(SET_REASON, event_id, reason, user, planned) is not None
+    return await connection.fetchval(SET_REASON, event_id, reason, user, planned, reason_key) is not None
 
 
 async def add_planned_stop(connection: Connection, tenant_id: int, stop: PlannedStop) -> int | None:

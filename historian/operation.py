@@ -29,16 +29,21 @@ where ended_at > $2
     and tenant_id = (select tenant_id from machine where id = $1)
     and (machine_id = $1 or machine_id is null and site_id = (select site_id from machine where id = $1))
 """
-# The finding that was open when the stop began is proposed as its reason.
+# The finding that was open when the stop began is proposed as its reason. A stop inside of another is part of it.
 OPEN_DOWNTIME = """
 insert into downtime_event (tenant_id, machine_id, started_at, planned, failure_mode)
 values ($1, $2, $3, $4, (
     select failure_mode from finding
     where machine_id = $2 and opened_at <= $3 and (closed_at is null or closed_at >= $3)
     order by probability desc limit 1))
-on conflict (machine_id, started_at) do nothing
+on conflict do nothing
 """
-END_DOWNTIME = "update downtime_event set ended_at = $3 where machine_id = $1 and started_at = $2"
+# Not beyond the stop that comes after it, and not where a person has set its borders.
+END_DOWNTIME = """
+update downtime_event set ended_at = least($3, (
+    select min(started_at) from downtime_event later where later.machine_id = $1 and later.started_at > $2))
+where machine_id = $1 and started_at = $2 and edited_by is null
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,14 @@ returning id
 """
 UPSERT_MACHINE = """
 insert into machine
-    (tenant_id, site_id, area, line, code, name, template, nameplate, downtime_cost_per_h, commissioned_at)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    (tenant_id, site_id, area, line, code, name, template, nameplate, downtime_cost_per_h, commissioned_at,
+        replacement_value, numerically_controlled)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 on conflict (site_id, code) do update
 set area = excluded.area, line = excluded.line, name = excluded.name, template = excluded.template,
     nameplate = excluded.nameplate, downtime_cost_per_h = excluded.downtime_cost_per_h,
-    commissioned_at = coalesce(excluded.commissioned_at, machine.commissioned_at)
+    commissioned_at = coalesce(excluded.commissioned_at, machine.commissioned_at),
+    replacement_value = excluded.replacement_value, numerically_controlled = excluded.numerically_controlled
 returning id
 """
 INSERT_SIGNALS = """
@@ -123,6 +125,8 @@ async def register_machines(connection: Connection, tenant_id: int, specs: Seque
                 nameplate,
                 spec.downtime_cost_per_h,
                 spec.commissioned_at,
+                spec.replacement_value,
+                spec.numerically_controlled,
             )
             keys = [signal.key for signal in template.signals]
             units = [signal.unit for signal in template.signals]

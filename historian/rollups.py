@@ -7,6 +7,7 @@ from typing import Any
 
 from historian.copying import BY_INDEX
 from historian.database import Connection
+from historian.energy import refresh_energy
 from historian.partitions import READING_1MIN, PartitionKeeper
 from plant import MICROSECONDS, to_datetime, to_microseconds
 
@@ -187,6 +188,7 @@ async def _refresh_hours(connection: Connection, until: datetime) -> int:
             await connection.execute(HOURS_OF, work.buckets, work.signal_ids)
         for first, last in _runs(work.whole, _HOUR):
             await connection.execute(HOURS, first, last + _HOUR)
+        await refresh_energy(connection, [*work.whole, *work.buckets])
     return len(work.whole) + len(work.buckets)
 
 

@@ -104,7 +104,7 @@ async def list_work_orders(
 async def add_work_order(connection: Connection, new: NewWorkOrder) -> WorkOrder | None:
     """Open a work order; None where there is no such machine."""
     order_id = await connection.fetchval(INSERT, new.machine_id, new.kind, new.title, new.finding_id, new.assignee)
-    return await _one(connection, order_id) if order_id is not None else None
+    return await get_work_order(connection, order_id) if order_id is not None else None
 
 
 async def change_work_order(
@@ -119,14 +119,14 @@ async def change_work_order(
     found: str | None = None,
 ) -> WorkOrder | None:
     """Change a work order; None where there is none. Raises :class:`WorkOrderError` for a forbidden step."""
-    known = await _one(connection, order_id)
+    known = await get_work_order(connection, order_id)
     if known is None:
         return None
     wanted = state or known.state
     if wanted not in TRANSITIONS[known.state]:
         raise WorkOrderError(f"work order {order_id} is {known.state}: it cannot become {wanted}")
     await connection.execute(UPDATE, order_id, wanted, assignee, labour_h, labour_rate, parts_cost, found)
-    return await _one(connection, order_id)
+    return await get_work_order(connection, order_id)
 
 
 async def record_work(connection: Connection, tenant_id: int, records: Sequence[WorkRecord]) -> None:
@@ -158,6 +158,7 @@ async def has_work_orders(connection: Connection, tenant_id: int) -> bool:
     return some
 
 
-async def _one(connection: Connection, order_id: int) -> WorkOrder | None:
+async def get_work_order(connection: Connection, order_id: int) -> WorkOrder | None:
+    """One work order, None where there is none."""
     row = await connection.fetchrow(ONE, order_id)
     return WorkOrder(*row.values()) if row is not None else None

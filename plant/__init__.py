@@ -10,6 +10,7 @@ from plant.directory import MachineEntry, SignalDirectory
 from plant.faults import Fault, Symptom, fault_library, load_fault
 from plant.machine import MachineSpec, WorkRecord
 from plant.quality import Quality
+from plant.reasons import Reason, ReasonError, branch_of, reason_of, reason_tree
 from plant.sink import RAW_BYTES, Rejected, Sink
 from plant.templates import (
     Behaviour,
@@ -44,6 +45,8 @@ __all__ = [
     "Nameplate",
     "Origins",
     "Quality",
+    "Reason",
+    "ReasonError",
     "Rejected",
     "ResolvedLimit",
     "Severity",
@@ -56,11 +59,14 @@ __all__ = [
     "TemplateError",
     "Unit",
     "WorkRecord",
+    "branch_of",
     "concatenate",
     "conversion",
     "fault_library",
     "load_fault",
     "load_template",
+    "reason_of",
+    "reason_tree",
     "template_library",
     "to_datetime",
     "to_microseconds",

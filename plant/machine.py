@@ -12,6 +12,7 @@ class MachineSpec:
     nameplate: fields of the template, numbers or words; the template's defaults fill the rest
     downtime_cost_per_h: what an hour of unplanned standstill costs, in the site's currency
     commissioned_at: from when on readings count as its life; None means since the first reading
+    replacement_value: what the machine would cost new, in the site's currency; 0 where nobody knows
     """
 
     site: str
@@ -26,6 +27,8 @@ class MachineSpec:
     site_name: str = ""
     time_zone: str = "UTC"
     currency: str = "CNY"
+    replacement_value: float = 0.0
+    numerically_controlled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

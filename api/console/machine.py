@@ -12,7 +12,8 @@ from api.console.session import Console, Visitor, frame, keep_updated, local, ri
 from api.findings import Finding, to_finding
 from api.machines import MachineDetail, machine_detail, signal_trend
 from api.problems import Problem
-from historian import NewWorkOrder, add_work_order, list_alarms, list_findings
+from api.work_orders import open_answer
+from historian import list_alarms, list_findings
 from plant import fault_library, template_library, unit
 
 _RANGES = {"15 min": 0.25, "1 h": 1.0, "8 h": 8.0, "1 d": 24.0, "5 d": 120.0}
@@ -180,13 +181,9 @@ class _MachinePage:
                             ui.label(_other(row, visitor)).classes("text-sm")
 
             async def order() -> None:
-                title = visitor.pick(finding.name_en, finding.name_zh)
                 async with self._console.connection(visitor) as connection:
-                    made = await add_work_order(
-                        connection, NewWorkOrder(finding.machine_id, "condition_based", title, finding.id)
-                    )
-                if made is not None:
-                    ui.notify(f"{say('order_opened')}: {made.id}")
+                    made = await open_answer(connection, finding.id, finding.failure_mode)
+                ui.notify(say("order_there") if made is None else f"{say('order_opened')}: {made.id}")
 
             button = ui.button(say("order"), on_click=order).classes("mt-2")
             button.props("dense no-caps outline color=blue-grey-7")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import historian
+from analytics import compute_kpis
 from brain.bench.fill import fill
 from brain.bench.flow import Load, collecting
 from brain.bench.site import BenchServer
@@ -63,9 +64,10 @@ QUERIES: Mapping[str, Ask] = {
     "downtime": lambda c, _: historian.list_downtime(c),
     "work_orders": lambda c, _: historian.list_work_orders(c),
     "quarantine": lambda c, _: historian.list_quarantine(c),
-    "kpis_week": lambda c, it: historian.load_kpi_machines(c, it.ago(days=7), it.now),
-    "kpis_quarter": lambda c, it: historian.load_kpi_machines(c, it.ago(days=90), it.now),
-    "kpis_quarter_machine": lambda c, it: historian.load_kpi_machines(c, it.ago(days=90), it.now, machine=it.machine),
+    "kpis_week": lambda c, it: compute_kpis(c, start=it.ago(days=7), end=it.now),
+    "kpis_quarter": lambda c, it: compute_kpis(c, start=it.ago(days=90), end=it.now),
+    "kpis_quarter_line": lambda c, it: compute_kpis(c, start=it.ago(days=90), end=it.now, group_by="line"),
+    "kpis_quarter_machine": lambda c, it: compute_kpis(c, start=it.ago(days=90), end=it.now, machine=it.machine),
 }
 # Of the services, across tenants.
 SERVICE_QUERIES: Mapping[str, Ask] = {

@@ -197,6 +197,27 @@ def onboarding(
         print_json(result)
 
 
+@bench_app.command("kpi")
+def kpi(
+    data: Annotated[Path, typer.Option(exists=True, file_okay=False, help="directory with the PdM_*.csv files")],
+    as_json: Json = False,
+) -> None:
+    """Failures, MTBF and maintenance of a recorded plant, by our KPIs. Example: `brain bench kpi --data DIR --json`"""
+    from brain.bench.kpi import bench_kpi
+    from brain.settings import load_settings
+
+    settings = load_settings()
+    configure_logs(settings.log_level, "bench")
+    result = run_body(bench_kpi(settings, data))
+    Console(soft_wrap=True).print(
+        f"{result['machines']:,} machines, {result['failures']:,} failures in {result['exposure_h']:,.0f} machine "
+        f"hours ({result['exposure']}): MTBF {result['mtbf_h']:,.1f} h; maintenance "
+        f"{result['maintenance_planned']:,} planned, {result['maintenance_unplanned']:,} unplanned"
+    )
+    if as_json:
+        print_json(result)
+
+
 _FLOWS = ("fast", "paced", "single", "gateway", "workers")
 
 

@@ -18,7 +18,7 @@ onboard_app = typer.Typer(invoke_without_command=True, help="Put machines on lin
 
 @onboard_app.callback()
 def onboard(context: typer.Context) -> None:
-    """Put machines on line. Alone, on a terminal, it leads from an address to a checked machine, step by step."""
+    """Put machines on line; alone, it leads from an address to a checked machine. Example: `brain onboard`"""
     if context.invoked_subcommand is not None:
         return
     if not sys.stdin.isatty():

@@ -1,4 +1,4 @@
-"""Commands on recorded data: replay a recording, compute KPIs."""
+"""Commands on recorded data: replay a recording, import a past, compute KPIs."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -52,6 +52,60 @@ def replay(
     )
     if as_json:
         print_json(counts)
+
+
+def import_(
+    data: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="directory with the PdM_*.csv files")],
+    site: Annotated[str, typer.Option(help="site to keep the machines under")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Import a plant's recorded failures and maintenance. Example: `brain import records/ --site old-works`"""
+    from brain.endpoints import database_url
+    from brain.event_records import read_event_records
+    from brain.settings import load_settings
+    from historian import Database, ensure_tenant, import_history, register_machines
+
+    settings = load_settings(data_dir=data_dir)
+    records = read_event_records(data, site)
+
+    async def body() -> None:
+        async with (
+            Database.open(database_url(settings), max_size=1) as database,
+            database.connection() as connection,
+        ):
+            tenant_id = await ensure_tenant(connection, settings.tenant, settings.tenant)
+            await register_machines(connection, tenant_id, records.machines)
+            await import_history(connection, tenant_id, site, records.states, records.failures, records.work)
+
+    run_body(body())
+    counts = {"machines": len(records.machines), "failures": len(records.failures), "jobs": len(records.work)}
+    typer.echo(f"{counts['machines']:,} machines, {counts['failures']:,} failures, {counts['jobs']:,} jobs imported")
+    if as_json:
+        print_json(counts)
+
+
+def report(
+    site: Annotated[str, typer.Option(help="site to report on")],
+    month: Annotated[str, typer.Option(help="month in the site's time zone, like 2026-10")],
+    language: Annotated[str, typer.Option(help="zh or en")] = "en",
+    out: Annotated[Path, typer.Option(help="directory to write to")] = Path(),
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """The month of a site as PDF and Excel. Example: `brain report --site shangyu --month 2026-10 --language zh`"""
+    from brain.endpoints import database_url
+    from brain.report import write_report
+    from brain.settings import load_settings
+
+    if language not in ("zh", "en"):
+        raise typer.BadParameter("must be zh or en", param_hint="--language")
+    settings = load_settings(data_dir=data_dir)
+    files = run_body(write_report(database_url(settings), settings.tenant, site, month, language, out))
+    for file in files:
+        typer.echo(str(file))
+    if as_json:
+        print_json({"files": [str(file) for file in files]})
 
 
 def kpi(

@@ -6,13 +6,14 @@ import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import httpx
 import pyarrow.parquet as pq
 import pytest
 import pytest_asyncio
 
 from api import ApiSettings, create_app
-from historian import Database, accounts
+from historian import Database, accounts, end_downtime
 from tests.plant_records import PASSWORD, plant_with
 
 pytestmark = pytest.mark.integration
@@ -250,3 +251,203 @@ async def test_onboarding_proposes_and_checks(client: httpx.AsyncClient) -> None
     assert {item["level"] for item in check["items"]} <= {"ok", "warning", "problem"}
     assert check["ok"] == all(item["level"] != "problem" for item in check["items"])
     assert (await client.get("/api/v1/onboarding/check?machine_id=999999")).status_code == 404
+
+
+async def _values(client: httpx.AsyncClient, **query: object) -> list[dict]:  # type: ignore[type-arg]
+    answer = await client.get("/api/v1/kpis", params=query)
+    assert answer.status_code == 200, answer.text
+    return [{**group, "values": {value["key"]: value for value in group["values"]}} for group in answer.json()["items"]]
+
+
+async def test_kpis_by_day_and_shift_of_the_site_and_against_what_was(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await _log_in(client)
+    # Ten days in Shanghai (UTC+8): M001 ran all the time but for two hours before midnight of 4 May, local time.
+    begin = datetime(2026, 4, 30, 16, tzinfo=UTC)
+    stop = datetime(2026, 5, 4, 15, tzinfo=UTC)
+    async with database.connection() as connection:
+        rows = [
+            (begin, stop, "running"),
+            (stop, stop + timedelta(hours=2), "down"),
+            (stop + timedelta(hours=2), begin + timedelta(days=10), "running"),
+        ]
+        for row in rows:
+            await connection.execute(
+                "insert into machine_state (machine_id, tenant_id, started_at, ended_at, state) "
+                "values (1, 1, $1, $2, $3)",
+                *row,
+            )
+        await connection.execute(
+            "insert into downtime_event (machine_id, tenant_id, started_at, ended_at, planned) "
+            "values (1, 1, $1, $2, false)",
+            stop,
+            stop + timedelta(hours=2),
+        )
+    period = {"start": begin.isoformat(), "end": (begin + timedelta(days=10)).isoformat()}
+    days = await _values(client, group_by="day", machine=1, **period)
+    assert len(days) == 10
+    # 15:00 to 17:00 UTC is 23:00 to 01:00: an hour on either day; the failure belongs to the day it began on.
+    hours = [day["values"]["unplanned_downtime_h"]["value"] for day in days]
+    assert hours == [0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
+    assert [day["values"]["stops"]["value"] for day in days] == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    assert days[4]["values"]["unplanned_downtime_h"]["previous"] == 1
+    assert days[0]["start"] == "2026-04-30T16:00:00Z"
+
+    shifts = [
+        {"name": "day", "weekdays": [1, 2, 3, 4, 5, 6, 7], "starts": "08:00", "ends": "20:00"},
+        {"name": "night", "weekdays": [1, 2, 3, 4, 5, 6, 7], "starts": "20:00", "ends": "08:00"},
+    ]
+    assert (await client.put("/api/v1/sites/site-a/shifts", json=shifts)).status_code == 204
+    assert [shift["name"] for shift in (await client.get("/api/v1/sites/site-a/shifts")).json()] == ["day", "night"]
+    by_shift = await _values(client, group_by="shift", machine=1, **period)
+    lost = {(group["label"], group["start"]): group["values"]["unplanned_downtime_h"]["value"] for group in by_shift}
+    assert sum(lost.values()) == 2
+    assert lost["night", "2026-05-04T12:00:00Z"] == 2
+
+    second = {"start": (begin + timedelta(days=5)).isoformat(), "end": (begin + timedelta(days=10)).isoformat()}
+    baseline = {"start": (begin + timedelta(days=3)).isoformat(), "end": (begin + timedelta(days=5)).isoformat()}
+    assert (await client.put("/api/v1/sites/site-a/baseline", json=baseline)).status_code == 204
+    (group,) = await _values(client, site="site-a", machine=1, compare=True, **second)
+    downtime = group["values"]["unplanned_downtime_h"]
+    # The stop ended on 4 May at 17:00 UTC, before the five days that are asked for.
+    assert (downtime["value"], downtime["previous"], downtime["baseline"]) == (0, 2, 2)
+    # All 25 machines asked for, one was seen: too little of the site.
+    (group,) = await _values(client, site="site-a", compare=True, **second)
+    assert group["values"]["unplanned_downtime_h"]["coverage"] == pytest.approx(1 / 25)
+    assert group["values"]["unplanned_downtime_h"]["value"] is None
+
+
+async def test_a_stop_is_explained_cut_joined_and_counted(client: httpx.AsyncClient, database: Database) -> None:
+    await _log_in(client)
+    began = datetime(2026, 5, 4, 8, tzinfo=UTC)
+
+    def at(minutes: float) -> str:
+        return (began + timedelta(minutes=minutes)).isoformat()
+
+    async with database.connection() as connection:
+        add = (
+            "insert into downtime_event (machine_id, tenant_id, started_at, ended_at, planned, failure_mode) "
+            "values ($1, 1, $2, $3, false, $4) returning id"
+        )
+        long = await connection.fetchval(add, 1, began, began + timedelta(hours=4), "bearing_wear_de")
+        short = await connection.fetchval(
+            add, 1, began + timedelta(hours=5), began + timedelta(hours=5, minutes=2), None
+        )
+        with pytest.raises(asyncpg.ExclusionViolationError):
+            await connection.execute(add, 1, began + timedelta(hours=1), None, None)
+    stops = "/api/v1/downtime"
+    waiting = (await client.get(stops, params={"unexplained": True})).json()["items"]
+    assert [(stop["id"], stop["proposed_reason"], stop["micro_stop"]) for stop in waiting] == [
+        (short, None, True),
+        (long, "bearing", False),
+    ]
+    marks = {"detected_at": at(10), "responded_at": at(60), "repaired_at": at(220)}
+    assert (await client.patch(f"{stops}/{long}", json={"reason_key": "bearing", **marks})).status_code == 204
+    explained = (await client.get(stops)).json()["items"][1]
+    # 10 min to detect; nobody noted when it was notified: 50 min for both; 160 min repair, 20 min restart.
+    assert [(part["names"], part["seconds"] / 60) for part in explained["phases"]] == [
+        (["detect"], 10),
+        (["notify", "respond"], 50),
+        (["repair"], 160),
+        (["restart"], 20),
+    ]
+    wrong = await client.patch(f"{stops}/{long}", json={"responded_at": at(230)})
+    assert (wrong.status_code, "in this order" in wrong.json()["detail"]) == (422, True)
+    assert (await client.patch(f"{stops}/{long}", json={"reason_key": "moon"})).status_code == 422
+
+    second = (await client.post(f"{stops}/{long}/split", json={"at": at(180)})).json()["id"]
+    assert (await client.patch(f"{stops}/{second}", json={"reason_key": "planned_maintenance"})).status_code == 204
+    period = {"start": at(-60), "end": at(600)}
+    rows = (await client.get(f"{stops}/pareto", params=period)).json()
+    # Three hours of bearing, and two minutes apart; the planned hour is in neither.
+    assert [(row["reason"], row["branch"], row["stops"]) for row in rows] == [
+        ("bearing", "mechanical", 1),
+        ("micro_stop", "micro_stop", 1),
+    ]
+    assert rows[0]["hours"] == 3
+    assert rows[1]["running"] == pytest.approx(1)
+    assert (await client.post(f"{stops}/merge", json={"ids": [long, short]})).status_code == 409
+    assert (await client.post(f"{stops}/merge", json={"ids": [long, second]})).json()["id"] == long
+    assert (await client.post(f"{stops}/{long}/split", json={"at": at(999)})).status_code == 409
+    assert (await client.post(f"{stops}/merge", json={"ids": [long, 999999]})).status_code == 404
+    (group,) = await _values(client, machine=1, **period)
+    assert group["values"]["unplanned_downtime_h"]["reason"].startswith("not enough data")
+    async with database.connection() as connection:
+        # What people have set, analytics leaves alone.
+        await end_downtime(connection, 1, began, began + timedelta(minutes=5))
+        kept = await connection.fetchval("select ended_at from downtime_event where id = $1", long)
+    assert kept == began + timedelta(hours=4)
+
+
+async def test_a_finding_becomes_a_job_with_labour_parts_and_a_verdict(client: httpx.AsyncClient) -> None:
+    await _log_in(client)
+    (finding,) = (await client.get("/api/v1/findings", params={"open": True})).json()["items"]
+    path = f"/api/v1/findings/{finding['id']}/work-order"
+    part = {"name": "Bearing 6205", "stock": 1, "minimum": 1, "lead_time_days": 10, "unit_cost": 90}
+    modes = {"failure_modes": ["bearing_wear_de"]}
+    assert (await client.put("/api/v1/spare-parts/6205", json={**part, **modes})).status_code == 204
+    made = await client.post(path, json={"assignee": "li"})
+    assert (made.status_code, made.json()["kind"], made.json()["assignee"]) == (201, "condition_based", "li")
+    assert (await client.post(path, json={})).status_code == 409
+    order = f"/api/v1/work-orders/{made.json()['id']}"
+    job = (await client.get(order)).json()
+    assert job["evidence"] == finding["evidence"]
+    assert job["due_at"] == finding["act_before"]
+    assert job["checklist"][0]["text_zh"] == finding["first_check_zh"]
+
+    assert (await client.post(f"{order}/labour", json={"person": "li", "hours": 2, "rate": 100})).status_code == 204
+    assert (await client.post(f"{order}/labour", json={"person": "wu", "hours": 1, "rate": 250})).status_code == 204
+    assert (await client.post(f"{order}/parts", json={"part": "6205", "quantity": 1})).status_code == 204
+    assert (await client.post(f"{order}/parts", json={"part": "6205", "quantity": 1})).status_code == 409
+    # 2 h at 100 and 1 h at 250 are 3 h at 150; one bearing at 90. The stock is empty, below its minimum.
+    (stock,) = (await client.get("/api/v1/spare-parts")).json()
+    assert (stock["stock"], stock["order_now"], stock["wanted"]) == (0, True, 1)
+    silent = await client.patch(order, json={"state": "done"})
+    assert (silent.status_code, "what was found" in silent.json()["detail"]) == (422, True)
+    verdict = {"verdict": "confirmed", "found_mode": "bearing_wear_de", "meter_readings": {"hours": 8123}}
+    closed = (await client.patch(order, json={"state": "done", **verdict})).json()
+    assert (closed["labour_h"], closed["labour_rate"], closed["parts_cost"]) == (3, 150, 90)
+    assert (await client.post(f"{order}/labour", json={"person": "li", "hours": 1, "rate": 1})).status_code == 409
+    (rate,) = (await client.get("/api/v1/findings-statistics")).json()
+    assert (rate["failure_mode"], rate["confirmed"], rate["precision"]) == ("bearing_wear_de", 1, 1)
+    now = datetime.now(UTC)
+    period = {"start": (now - timedelta(hours=1)).isoformat(), "end": (now + timedelta(hours=1)).isoformat()}
+    (group,) = await _values(client, **period)
+    assert group["values"]["maintenance_cost"]["value"] == 540
+    assert group["values"]["planned_work_share"]["value"] == 1
+
+
+async def test_plans_fall_due_by_calendar_or_running_hours(client: httpx.AsyncClient, database: Database) -> None:
+    await _log_in(client)
+    plan = {"machine": 1, "title": "Grease", "every_days": 30, "every_running_h": 100, "checklist": ["Grease DE"]}
+    assert (await client.post("/api/v1/maintenance-plans", json={"machine": 1, "title": "x"})).status_code == 422
+    assert (await client.post("/api/v1/maintenance-plans", json=plan)).status_code == 201
+    assert (await client.post("/api/v1/maintenance-plans/open-due")).json() == {"opened": []}
+    now = datetime.now(UTC)
+    async with database.connection() as connection:
+        await connection.execute("update maintenance_plan set starts_at = $1", now - timedelta(days=6))
+        await connection.execute(
+            "insert into machine_state (machine_id, tenant_id, started_at, ended_at, state) "
+            "values (1, 1, $1, $2, 'running')",
+            now - timedelta(days=7),
+            now - timedelta(days=1),
+        )
+    # Five of the six days since the plan began it ran: 120 h of 100.
+    (state,) = (await client.get("/api/v1/maintenance-plans")).json()
+    assert (state["running_h"], state["used"]) == (pytest.approx(120), pytest.approx(1.2))
+    (order,) = (await client.post("/api/v1/maintenance-plans/open-due")).json()["opened"]
+    assert (await client.post("/api/v1/maintenance-plans/open-due")).json() == {"opened": []}
+    assert (await client.patch(f"/api/v1/work-orders/{order}", json={"state": "done"})).status_code == 200
+    (state,) = (await client.get("/api/v1/maintenance-plans")).json()
+    assert (state["running_h"], state["open"]) == (0, False)
+
+    life = {"commissioned_at": (now - timedelta(days=4)).isoformat(), "replacement_value": 5000}
+    assert (await client.patch("/api/v1/machines/1/life", json=life)).status_code == 204
+    period = {"start": (now - timedelta(days=8)).isoformat(), "end": now.isoformat()}
+    (group,) = await _values(client, machine=1, **period)
+    assert group["exposure"]["asked_h"] == pytest.approx(96)
+    assert (
+        await client.post("/api/v1/machines/1/documents", json={"title": "Manual", "reference": "share/m.pdf"})
+    ).is_success
+    assert (await client.get("/api/v1/machines/1/documents")).json()[0]["reference"] == "share/m.pdf"

@@ -303,7 +303,7 @@ async def test_guessed_numbers_lead_nowhere(edition_database: Database, town: To
         "shelve": lambda c: historian.shelve_alarm(c, town.their_alarm, end, "me"),
         "downtime": lambda c: historian.list_downtime(c, machine_id=town.their_machine),
         "reason": lambda c: historian.set_reason(c, town.their_stop, "me", reason="other"),
-        "kpis": lambda c: historian.load_kpi_machines(c, start, end, machine=town.their_machine),
+        "kpis": lambda c: historian.load_kpi_sums(c, [(start, end)], historian.KpiAsk(machine=town.their_machine)),
     }
     for name, ask in questions.items():
         async with edition_database.tenant(town.mine) as connection:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from historian import Database, StateRow, extend_states, load_kpi_machines, replace_states
+from historian import Database, KpiAsk, StateRow, extend_states, load_kpi_sums, replace_states
 from historian.migrate import known_migrations
 from tests.plant_records import one_motor
 
@@ -55,6 +55,7 @@ async def test_totals_equal_single_intervals(
     period: tuple[int, int],
 ) -> None:
     start, end = (START + timedelta(minutes=minutes) for minutes in sorted(period))
+    end = max(end, start + timedelta(minutes=1))
     tenant, _ = await one_motor(database, "mine")
     async with database.connection() as connection:
         await connection.execute("truncate machine_state")
@@ -71,10 +72,14 @@ async def test_totals_equal_single_intervals(
         rows[-1] = StateRow(last.started_at, last.ended_at + timedelta(minutes=extended), last.state)
         await extend_states(connection, [(machine, last.started_at, rows[-1].ended_at)])
     async with database.tenant(tenant) as connection:
-        (found,) = await load_kpi_machines(connection, start, end)
-        (alone,) = await load_kpi_machines(connection, start, end, machine=machine)
-    assert found.seconds == pytest.approx(slow(rows, start, end))
+        (found,) = await load_kpi_sums(connection, [(start, end)], KpiAsk("machine"))
+        (alone,) = await load_kpi_sums(connection, [(start, end)], KpiAsk("machine", machine=machine))
+        parts = await load_kpi_sums(connection, [(start, START), (START, end)], KpiAsk()) if start < START < end else []
+    seconds = {state: getattr(found.sums, f"{state}_s") for state in STATES}
+    assert seconds == pytest.approx({state: slow(rows, start, end).get(state, 0.0) for state in STATES}, abs=1e-6)
     assert alone == found
+    if parts:
+        assert parts[0].sums.running_s + parts[1].sums.running_s == pytest.approx(found.sums.running_s)
 
 
 async def test_the_migration_counts_what_was_there(database: Database) -> None:
