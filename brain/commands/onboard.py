@@ -13,7 +13,10 @@ from rich.table import Table
 
 from brain.commands.invocation import DataDir, Json, print_json, run_body
 
-onboard_app = typer.Typer(invoke_without_command=True, help="Put machines on line.")
+onboard_app = typer.Typer(
+    invoke_without_command=True,
+    help="Put machines on line; alone, it leads from an address to a checked machine. Example: `brain onboard`",
+)
 
 
 @onboard_app.callback()

@@ -55,7 +55,8 @@ with chosen as (
     select *, least(1, seen / asked) as coverage, seen >= 1 and seen >= 0.05 * asked as enough from summed
 )
 select site, machines,
-    case when enough and seen > planned then greatest(0, 1 - unplanned / (seen - planned)) end::float8 as availability,
+    case when enough then 1 - unplanned / nullif(greatest(seen - planned, operating + unplanned), 0) end::float8
+        as availability,
     case when enough and operating > 0 then operating / coalesce(nullif(failures, 0), -ln(0.05)) end::float8 as mtbf_h,
     case when enough then repair / nullif(failures, 0) end::float8 as mttr_h,
     case when enough then failures end::int as failures,
