@@ -2,16 +2,25 @@
 
 import asyncio
 import heapq
+import math
 import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from analytics.behaviour import BehaviourModel, learn
 from analytics.indicators import Array, indicators
 from analytics.window import SignalIndex, pivot_rollup
-from historian import Connection, Machine, load_models, minutes_span, read_rollup, store_model
+from historian import (
+    Connection,
+    Machine,
+    changed_machines,
+    load_models,
+    minutes_span,
+    read_rollup,
+    store_model,
+)
 from plant import MICROSECONDS, Template, template_library
 
 log = structlog.get_logger()
@@ -33,6 +42,12 @@ class BehaviourLearner:
         self._template = template
         self._machines = machines
         self.models: dict[int, tuple[int, BehaviourModel]] = {}
+        self._rows = {machine.id: row for row, machine in enumerate(machines)}
+        self._learnt_from: dict[int, datetime] = {}
+        # Since when a machine is another one: a finding of it was answered.
+        self._changed: dict[int, datetime] = {}
+        self._asked_until = datetime.fromtimestamp(0, UTC)
+        self._ask_at = 0
         # When it is worth looking whether a machine has enough to learn from, soonest first.
         self._look_at = [(0, row) for row in range(len(machines))]
 
@@ -42,12 +57,14 @@ class BehaviourLearner:
         for stored in (await load_models(connection)).values():
             if stored.machine_id in mine:
                 self.models[stored.machine_id] = (stored.version, BehaviourModel.from_bytes(stored.content))
+                self._learnt_from[stored.machine_id] = stored.baseline_start
 
     async def learn_missing(self, connection: Connection, now: int) -> None:
         """Learn what is normal for machines that have seen enough, and anew once the baseline is whole.
 
         Machines are looked at when they are due, as many as fit into a moment: others want to be judged.
         """
+        await self._notice_changes(connection, now)
         began = time.monotonic()
         while self._look_at and self._look_at[0][0] <= now and time.monotonic() - began < _LEARN_S:
             _, row = heapq.heappop(self._look_at)
@@ -55,18 +72,36 @@ class BehaviourLearner:
             if again_at is not None:
                 heapq.heappush(self._look_at, (again_at, row))
 
+    async def _notice_changes(self, connection: Connection, now: int) -> None:
+        """Machines that were mended since they were learnt, or are as they should be, have to be learnt anew."""
+        if now < self._ask_at:
+            return
+        self._ask_at = now + _LEARN_EVERY_US
+        changed = await changed_machines(connection, self._asked_until)
+        for machine_id, since in changed.items():
+            self._asked_until = max(self._asked_until, since)
+            if machine_id not in self._rows or self._changed.get(machine_id) == since:
+                continue
+            self._changed[machine_id] = since
+            if machine_id in self.models and self._learnt_from[machine_id] < since:
+                heapq.heappush(self._look_at, (now, self._rows[machine_id]))
+
     async def _learn_one(self, connection: Connection, row: int, now: int) -> int | None:
         """When to look at a machine again [us]; None once its baseline is whole."""
         machine = self._machines[row]
         behaviour = self._template.behaviour
         width = timedelta(seconds=behaviour.sampling_s)
-        known = self.models.get(machine.id)
+        known, changed = self.models.get(machine.id), self._changed.get(machine.id)
+        if known is not None and changed is not None and self._learnt_from[machine.id] < changed:
+            known = None  # it goes on judging until the machine has been seen for long enough
         if known is not None and known[1].samples >= behaviour.baseline_samples:
             return None
         span = await minutes_span(connection, list(machine.signal_ids.values()))
         if span is None:
             return now + _LEARN_EVERY_US
         start, last = span
+        if changed is not None and changed > start:
+            start += math.ceil((changed - start) / width) * width
         samples = min(int((last - start) / width) + 1, behaviour.baseline_samples)
         wanted = behaviour.minimum_samples if known is None else behaviour.baseline_samples
         if samples < wanted:
@@ -84,6 +119,7 @@ class BehaviourLearner:
             return now + _LEARN_EVERY_US
         version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
         self.models[machine.id] = (version, model)
+        self._learnt_from[machine.id] = start
         log.info("model_learned", machine=machine.code, row=row, version=version, samples=samples)
         return None if samples >= behaviour.baseline_samples else now + _LEARN_EVERY_US
 

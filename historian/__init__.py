@@ -64,7 +64,7 @@ from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
 from historian.maintenance import Plan, SparePart
 from historian.migrate import migrate, pending_migrations
 from historian.minutes import MinuteKeeper
-from historian.models import StoredModel, first_reading, load_models, minutes_span, store_model
+from historian.models import StoredModel, changed_machines, first_reading, load_models, minutes_span, store_model
 from historian.operation import (
     StateRow,
     end_downtime,
@@ -174,6 +174,7 @@ __all__ = [
     "binary_copy",
     "broker_accounts",
     "change_work_order",
+    "changed_machines",
     "clear_alarm",
     "close_finding",
     "compact_closed",

@@ -7,13 +7,18 @@ from historian.database import Connection
 
 # The newest version of every machine's model (primary key normal_model).
 NEWEST = """
-select distinct on (machine_id) machine_id, version, content, baseline_end
+select distinct on (machine_id) machine_id, version, content, baseline_start, baseline_end
 from normal_model order by machine_id, version desc
 """
 INSERT = """
 insert into normal_model (machine_id, tenant_id, version, learned_at, baseline_start, baseline_end, content)
 values ($1, $2, (select coalesce(max(version), 0) + 1 from normal_model where machine_id = $1), now(), $3, $4, $5)
 returning version
+"""
+# Machines that are other ones since: a finding was answered, or a look found that all is well (work_order_by_closing).
+CHANGED = """
+select machine_id, max(closed_at) as since from work_order
+where state = 'done' and closed_at >= $1 and (finding_id is not null or verdict is not null) group by machine_id
 """
 # First and last minute that is rolled up, of some signals (index reading_1min_key, both ends).
 MINUTES_SPAN = """
@@ -38,16 +43,14 @@ class StoredModel:
     machine_id: int
     version: int
     content: bytes
+    baseline_start: datetime
     baseline_end: datetime
 
 
 async def load_models(connection: Connection) -> dict[int, StoredModel]:
     """The newest model of every machine that has one."""
     rows = await connection.fetch(NEWEST)
-    return {
-        row["machine_id"]: StoredModel(row["machine_id"], row["version"], row["content"], row["baseline_end"])
-        for row in rows
-    }
+    return {row["machine_id"]: StoredModel(*row.values()) for row in rows}
 
 
 async def store_model(
@@ -56,6 +59,14 @@ async def store_model(
     """Keep a new version; its number."""
     version: int = await connection.fetchval(INSERT, machine_id, tenant_id, start, end, content)
     return version
+
+
+async def changed_machines(connection: Connection, since: datetime) -> dict[int, datetime]:
+    """Machine id -> when the last job was closed that answered a finding, or said what was found; from ``since`` on.
+
+    Other jobs leave what is normal alone: a baseline that moves with every job would hide slow wear.
+    """
+    return {row["machine_id"]: row["since"] for row in await connection.fetch(CHANGED, since)}
 
 
 async def minutes_span(connection: Connection, signal_ids: list[int]) -> tuple[datetime, datetime] | None:

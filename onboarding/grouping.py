@@ -47,6 +47,7 @@ def place(names: Sequence[str], default: str = DEFAULT_MACHINE) -> list[Placed]:
     """Machine and leaf of each name; ``default`` is the machine of names that say none."""
     splits = [_split(without_unit(normalized(name))) for name in names]
     _gather_parts(splits)
+    _gather_folders(splits)
     _gather_below_paths(splits)
     _gather_singles(splits)
     _drop_addresses(splits)
@@ -86,7 +87,7 @@ def _split(text: str) -> _Split:
     if _is_attribute(by_segment, segments):
         segments = segments[1:]
     point = _measuring_point(text, starts, by_segment, segments)
-    if point is not None and point > begin:
+    if point is not None and point >= begin:
         return _Split(text, words, begin, point, point)
     boundary = len(text)
     for depth, segment in enumerate(segments):
@@ -236,6 +237,20 @@ def _gather_parts(splits: Sequence[_Split]) -> None:
             for members in kinds.values():
                 for split, start in members:
                     split.boundary = start
+
+
+def _gather_folders(splits: Sequence[_Split]) -> None:
+    """Where ``press5/power`` only says what is measured of press5, its folder ``press5/iolink`` is none either."""
+    machines = {split.prefix for split in splits if split.boundary < split.parent}
+    for split in splits:
+        borders = path_starts(split.text)
+        starts = [start for start in borders if split.begin <= start < split.boundary]
+        if split.boundary not in borders or not starts:
+            continue
+        above = split.text[split.begin : starts[-1]].strip(_SEPARATORS)
+        own = [word for word in split.words if starts[-1] <= word.start < split.boundary]
+        if above in machines and re.search(r"\d", above) and not any(word.equipment or word.digits for word in own):
+            split.boundary = starts[-1]
 
 
 def _is_motor(word: Word) -> bool:

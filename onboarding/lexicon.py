@@ -22,11 +22,15 @@ class _Document(BaseModel):
 
 
 class Role(_Document):
-    """Why a name is no signal; ``unless`` the name also has one of these meanings."""
+    """Why a name is no signal; ``unless`` the name also has one of these meanings.
+
+    unitless: what it stands for has no unit, so that one with the unit of a measured quantity is that quantity
+    """
 
     means: str
     words: tuple[str, ...]
     unless: tuple[str, ...] = ()
+    unitless: bool = False
 
 
 class _StandIn(_Document):

@@ -207,12 +207,15 @@ def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> str:
     words = lexicon()
     used = best.used if best is not None else set()
     meant = {f"{a}:{v}" for word in seen.words for sense in word.senses for a, v in sense.aspects.items()}
+    measured = best is not None and bool(best.used) and seen.unit.written != "" and not best.wrong_unit
     for word in said:
         if word.text in used:
             continue
         for sense in word.senses:
-            if sense.role and not set(words.roles[sense.role].unless) & meant:
-                return f"'{word.text}' says {words.roles[sense.role].means}"
+            role = words.roles.get(sense.role)
+            if role is None or set(role.unless) & meant or (role.unitless and measured):
+                continue
+            return f"'{word.text}' says {role.means}"
     return "a text, not a number" if seen.data_type == "text" else ""
 
 
