@@ -11,6 +11,8 @@ from onboarding.names import Word, normalized, path_starts, without_unit, words_
 DEFAULT_MACHINE = "machine-1"
 _SEPARATORS = " _-./\\:|>!,;"
 _LEAST_ADDRESSES = 3
+_LEAST_FUNCTIONS = 3
+_LOOP = re.compile(r"(?P<function>[A-Z]{1,4})[-_ ]?(?P<number>\d{2,5}[A-Z]?)(?![\w])")
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
 
@@ -51,16 +53,35 @@ def place(names: Sequence[str], default: str = DEFAULT_MACHINE) -> list[Placed]:
     _gather_below_paths(splits)
     _gather_singles(splits)
     _drop_addresses(splits)
+    _drop_lone_ones(splits)
     keys = _keys([split.prefix for split in splits])
+    loops = _loops(names)
     return [
-        Placed(
+        _of_loop(loops[name])
+        if name in loops
+        else Placed(
             keys[split.prefix] if split.prefix else default,
             tuple(word for word in split.words if word.start >= split.boundary),
             bool(split.prefix),
             _doubt(split),
         )
-        for split in splits
+        for name, split in zip(names, splits, strict=True)
     ]
+
+
+def _loops(names: Sequence[str]) -> dict[str, re.Match[str]]:
+    """Measuring points whose number says the machine (ISA-5.1): PI-3101A, FI-3101A and TI-3101A are of 3101A."""
+    found = {name: match for name in names if (match := _LOOP.match(name)) is not None}
+    functions: dict[str, set[str]] = {}
+    for match in found.values():
+        functions.setdefault(match["number"], set()).add(match["function"])
+    return {name: match for name, match in found.items() if len(functions[match["number"]]) >= _LEAST_FUNCTIONS}
+
+
+def _of_loop(match: re.Match[str]) -> Placed:
+    text = match.string
+    words = words_of(text[: match.start("number")] + " " * len(match["number"]) + text[match.end("number") :])
+    return Placed(match["number"], words, True)
 
 
 def _doubt(split: _Split) -> str:
@@ -75,6 +96,15 @@ def _doubt(split: _Split) -> str:
 def _split(text: str) -> _Split:
     starts = path_starts(text)
     begin = 0
+    parameter = lexicon().parameter.search(text)
+    if parameter is not None and re.search(r"\w", text[: parameter.start()]):
+        if not text[parameter.end() :].strip(_SEPARATORS):
+            # The name ends in a number that only a manual explains: what stands before it is the machine.
+            return _Split(text, (), begin, parameter.start(), parameter.start())
+        text = text[: parameter.start()] + " " * len(parameter[0]) + text[parameter.end() :]
+    code = lexicon().plant_code.match(text)
+    if code is not None:
+        return _Split(text, (), 0, code.end(), code.end())
     address = lexicon().address.match(text.lstrip(_SEPARATORS))
     if address:
         begin = address.end() + len(text) - len(text.lstrip(_SEPARATORS))
@@ -251,6 +281,10 @@ def _gather_folders(splits: Sequence[_Split]) -> None:
         own = [word for word in split.words if starts[-1] <= word.start < split.boundary]
         if above in machines and re.search(r"\d", above) and not any(word.equipment or word.digits for word in own):
             split.boundary = starts[-1]
+        elif len(starts) > 1 and not any(word.equipment or _is_motor(word) for word in own):
+            named = [word for word in split.words if starts[-2] <= word.start < starts[-1]]
+            if any(word.equipment and word.text not in lexicon().places for word in named) and named[-1].digits:
+                split.boundary = starts[-1]  # pump-03/vvb1: a sensor of the pump
 
 
 def _is_motor(word: Word) -> bool:
@@ -319,6 +353,19 @@ def _drop_addresses(splits: Sequence[_Split]) -> None:
             for split in members:
                 split.begin = max(split.begin, min(split.boundary, len(split.text)))
                 split.boundary = split.begin
+
+
+def _drop_lone_ones(splits: Sequence[_Split]) -> None:
+    """Where other names say no machine, the beginning of a single one is none: ``IA_MAG`` beside ``PF_3PH``."""
+    counts = Counter(split.prefix for split in splits)
+    alike = Counter(re.sub(r"\d+", "#", prefix) for prefix in counts)
+    nameless = counts[""] > 0
+    for split in splits:
+        prefix = split.prefix
+        lone = nameless and counts[prefix] == 1 and alike[re.sub(r"\d+", "#", prefix)] == 1
+        equipment = any(word.equipment for word in split.words if split.begin <= word.start < split.boundary)
+        if prefix and not equipment and (lone or (len(prefix) == 1 and prefix.isascii() and prefix.isalpha())):
+            split.boundary = split.begin
 
 
 def _keys(prefixes: Sequence[str]) -> dict[str, str]:

@@ -14,7 +14,7 @@ from plant import SOURCE_UNITS
 
 _LETTER_WEIGHT = 0.96
 _INITIALS_WEIGHT = 0.93
-_FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss"})
+_FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "đ": "d"})
 
 
 class _Document(BaseModel):
@@ -45,6 +45,7 @@ class _Near(_Document):
 
 
 class _Evidence(_Document):
+    of_the_machine: tuple[str, ...]
     soft: tuple[str, ...]
     neutral: tuple[str, ...]
     stop_words: tuple[str, ...]
@@ -59,6 +60,9 @@ class _Grouping(_Document):
     attributes: tuple[str, ...]
     loop: str
     addresses: tuple[str, ...]
+    parameters: tuple[str, ...]
+    plant_codes: tuple[str, ...]
+    places: tuple[str, ...]
 
 
 class _Units(_Document):
@@ -133,6 +137,10 @@ class Lexicon:
         self.attributes = frozenset(map(fold, words.grouping.attributes))
         self.loop = re.compile(words.grouping.loop)
         self.address = re.compile("(?:" + "|".join(words.grouping.addresses) + r")(?=$|[\s_.:/-])")
+        self.parameter = re.compile(r"(?<=[\s_.:/,-])(?:" + "|".join(words.grouping.parameters) + r")(?=$|[\s_.:/-])")
+        self.places = frozenset(map(fold, words.grouping.places))
+        self.plant_code = re.compile("|".join(words.grouping.plant_codes))
+        self.of_the_machine = frozenset(words.evidence.of_the_machine)
         self.soft = frozenset(words.evidence.soft)
         self.stands_for = words.evidence.stands_for
         self.near = frozenset((near.meaning, other) for near in words.evidence.near for other in near.to)

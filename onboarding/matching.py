@@ -58,6 +58,7 @@ class Fit:
     missing: aspects of the signal that nothing says
     against: words that say something else
     near: words that say something similar
+    denied: what the words against it are about; ``said`` before it where only the description has them
     """
 
     signal: SignalType
@@ -68,6 +69,7 @@ class Fit:
     missing: list[str] = field(default_factory=list)
     against: list[str] = field(default_factory=list)
     near: list[str] = field(default_factory=list)
+    denied: set[str] = field(default_factory=set)
     wrong_unit: bool = False
 
 
@@ -80,13 +82,27 @@ def source_unit(text: str) -> SourceUnit:
 def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
     """What a tag says; single letters of a sentence are language."""
     stop = lexicon().stop_words
+    description = lexicon().parameter.sub("", f" {tag.description} ")
     described = tuple(
         word
-        for word in words_of(tag.description)
-        if not (word.text in stop and tag.description[word.start : word.end].islower())
+        for word in words_of(description)
+        if not (word.text in stop and description[word.start : word.end].islower()) and not _is_scrap(description, word)
     )
     known = source_unit(tag.unit or unit_at_end(normalized(tag.name)))
     return Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type)
+
+
+def _is_scrap(text: str, word: Word) -> bool:
+    """Whether one or two letters are but a piece of a name in a sentence, as of ``SpW-Pumpe``."""
+    start, end = word.start, word.end
+    while start and text[start - 1].isalpha():
+        start -= 1
+    while end < len(text) and text[end].isalpha():
+        end += 1
+    chunk = text[start:end]
+    whole = (start, end) == (word.start, word.end)
+    mixed = not (chunk.isupper() or (chunk.islower() and len(chunk) > 4))
+    return len(word.text) <= 2 and not whole and chunk.isascii() and mixed
 
 
 def _without_codes(leaf: Sequence[Word]) -> Iterator[Word]:
@@ -132,9 +148,9 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
     else:
         last = evidence.leaf[-1].segment if evidence.leaf else 0
         for word in evidence.leaf:
-            _weigh(word, wanted, strength, found, folder=word.segment < last)
+            _weigh(word, wanted, strength, found, evidence.unit, folder=word.segment < last)
         for word in evidence.described:
-            _weigh(word, wanted, strength, found)
+            _weigh(word, wanted, strength, found, evidence.unit, described=True)
     _by_unit(evidence, signal, wanted, strength, found)
     if "quantity" in wanted and "quantity" not in strength:
         return None
@@ -150,7 +166,16 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
     return found
 
 
-def _weigh(word: Word, wanted: dict[str, str], strength: dict[str, float], found: Fit, *, folder: bool = False) -> None:
+def _weigh(
+    word: Word,
+    wanted: dict[str, str],
+    strength: dict[str, float],
+    found: Fit,
+    unit: SourceUnit,
+    *,
+    folder: bool = False,
+    described: bool = False,
+) -> None:
     """Add what a word says for or against; the name of a folder says no quantity against."""
     said = f"word {word.text}"
     if said in wanted:
@@ -179,6 +204,9 @@ def _weigh(word: Word, wanted: dict[str, str], strength: dict[str, float], found
     mine = {f"{aspect}:{value}" for aspect, value in wanted.items()}
     if any(set(words.goes_with.get(meaning, ())) & mine for meaning in meanings):
         return
+    if word.letter and fold(unit.written) == word.text:
+        found.confidence *= _LETTER_AGAINST  # MotorCurrent_A in A: more likely the unit than a phase
+        return
     if word.letter and not _splits(word, wanted, strength):
         if not (word.digits and strength):
             found.confidence *= _LETTER_AGAINST
@@ -190,6 +218,7 @@ def _weigh(word: Word, wanted: dict[str, str], strength: dict[str, float], found
         found.confidence *= _NEAR
         return
     found.against.append(f"'{word.text}' says {_said(*meanings[0].split(':', 1))}")
+    found.denied.add(f"said {meanings[0]}" if described else meanings[0])
     found.confidence *= _AGAINST
 
 

@@ -164,10 +164,20 @@ def _judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: 
             candidate = Candidate(best.signal.key, best.conversion.factor, best.conversion.offset, 0.5)
             return _Judged(replace(blank, confidence=0.5, reason=reason, ask=True, candidates=(candidate,)), 0.25)
     if refusal:
+        running = next((signal for signal in template.signals if signal.kind == "bool"), None)
+        if running is not None and refusal.endswith(lexicon().roles["state"].means) and _is_of_machine(seen):
+            candidate = Candidate(running.key, 1.0, 0.0, 0.5)
+            question = f"{refusal}, or is it {running.name_en}?"
+            return _Judged(replace(blank, confidence=0.5, reason=question, ask=True, candidates=(candidate,)), 0.0)
         return _Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal), 0.0)
     if best is None:
         return _Judged(_nothing_fits(blank, seen, template), 0.0)
     if best.against and all(one.against for one in found):
+        doubtful = bool(best.used) and bool(seen.unit.written) and not best.wrong_unit
+        if doubtful and all(map(_is_doubtful, best.denied)):
+            question = f"{'; '.join(best.says)}, but {'; '.join(best.against)}: is it {best.signal.name_en}?"
+            candidate = Candidate(best.signal.key, best.conversion.factor, best.conversion.offset, 0.5)
+            return _Judged(replace(blank, confidence=0.5, reason=question, ask=True, candidates=(candidate,)), 0.25)
         return _Judged(
             replace(blank, confidence=0.9, reason=f"no signal of {template.name_en}: {'; '.join(best.against)}"), 0.0
         )
@@ -209,7 +219,8 @@ def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> str:
     meant = {f"{a}:{v}" for word in seen.words for sense in word.senses for a, v in sense.aspects.items()}
     measured = best is not None and bool(best.used) and seen.unit.written != "" and not best.wrong_unit
     for word in said:
-        if word.text in used:
+        # Two letters of a sentence are the beginning of a name: SpW-Pumpe.
+        if word.text in used or (word in seen.described and len(word.text) == 2 and word.text.isascii()):
             continue
         for sense in word.senses:
             role = words.roles.get(sense.role)
@@ -217,6 +228,18 @@ def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> str:
                 continue
             return f"'{word.text}' says {role.means}"
     return "a text, not a number" if seen.data_type == "text" else ""
+
+
+def _is_doubtful(denied: str) -> bool:
+    """Whether a word against a signal may be read otherwise: it is of the machine, or only in the description."""
+    return denied in lexicon().of_the_machine or denied.startswith(("end:", "number:", "said "))
+
+
+def _is_of_machine(seen: Evidence) -> bool:
+    """Whether a state may be that of the whole machine."""
+    motor = {"part": "motor"}.items()
+    whole = any(word.equipment or any(motor <= sense.aspects.items() for sense in word.senses) for word in seen.words)
+    return whole and not seen.unit.written
 
 
 def _nothing_fits(blank: Item, seen: Evidence, template: Template) -> Item:

@@ -1,6 +1,6 @@
 """Values from the unit a device sends into the unit a signal is kept in.
 
-Exact by definition (BIPM SI Brochure, 9th edition; NIST SP 811, appendix B.8 for inch, pound and horsepower).
+Exact by definition (BIPM SI Brochure, 9th edition; NIST SP 811, appendix B.8 for inch, pound, gallon and horsepower).
 """
 
 from dataclasses import dataclass
@@ -50,6 +50,7 @@ _QUANTITIES: dict[str, dict[str, tuple[float, float]]] = {
         "m3/h": (1000 / 60, 0),
         "m3/min": (1e3, 0),
         "m3/s": (6e4, 0),
+        "[gal_us]/min": (3.785_411_784, 0),
     },
     "ratio": {"1": (1, 0), "%": (1e-2, 0), "[ppth]": (1e-3, 0)},
     "duration": {"s": (1, 0), "ms": (1e-3, 0), "min": (60, 0), "h": (3600, 0), "d": (86_400, 0)},

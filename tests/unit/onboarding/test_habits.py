@@ -1,0 +1,58 @@
+"""Habits of makers and plants that divide a name from what it measures, or say less than they seem to."""
+
+import pytest
+
+from onboarding import Tag, propose
+
+
+def _machines(*names: str) -> list[str]:
+    return [item.machine for item in propose([Tag(name) for name in names])]
+
+
+@pytest.mark.parametrize(
+    ("names", "machines"),
+    [
+        # ISA-5.1: the number of the loops is the machine's.
+        (("PI-3101A", "FI-3101A", "TI-3101A", "PI-3101B", "FI-3101B", "TI-3101B"), ("3101A",) * 3 + ("3101B",) * 3),
+        # KKS: the system code is the machine's.
+        (("10LAC10CE001_XQ01", "10LAC10CT001_XQ01", "10LAC20CE001_XQ01"), ("10LAC10", "10LAC10", "10LAC20")),
+        # Parameters of drives.
+        (("Fan1.r0027", "Fan1.r0021", "Fan2.r0027"), ("Fan1", "Fan1", "Fan2")),
+        (("1号风机_U0_04", "1号风机_U0_05", "2号风机_U0_04"), ("1号风机", "1号风机", "2号风机")),
+        # Folders and sensors of one machine.
+        (("works/press5/power/i_l1", "works/press5/iolink/v_rms_de"), ("press5", "press5")),
+        (("h/pump-03/vvb1/vRms", "h/pump-03/sm8020/flow", "h/pump-04/sm8020/flow"), ("pump-03", "pump-03", "pump-04")),
+    ],
+)  # fmt: skip
+def test_machines(names: tuple[str, ...], machines: tuple[str, ...]) -> None:
+    assert _machines(*names) == list(machines)
+
+
+def test_the_beginning_of_a_lone_name_is_no_machine() -> None:
+    names = ("IA_MAG", "IB_MAG", "VAB_MAG", "PF_3PH", "RUNNING")
+    assert len(set(_machines(*names))) == 1
+
+
+@pytest.mark.parametrize(
+    ("tag", "signal"),
+    [
+        # A status has no unit.
+        (Tag("MTR_03.Sts_Amps_PhA", "A"), "current_u"),
+        # Pieces of a name in a sentence are no words: no set value, no phase W.
+        (Tag("10LAC10CE001_XQ01", "A", "SpW-Pumpe 1 Motor Strom L1"), "current_u"),
+        (Tag("Fan1.r0032", "kW", "Active power actual value"), "power"),
+    ],
+)
+def test_what_says_less_than_it_seems(tag: Tag, signal: str) -> None:
+    (item,) = propose([tag])
+    assert (item.ask, item.signal) == (False, signal)
+
+
+def test_a_contradiction_in_the_description_alone_is_asked() -> None:
+    (item,) = propose([Tag("M1_I_L1", "A", "current of phase L1, spinning frame")])
+    assert item.ask or item.signal == "current_u"
+
+
+def test_the_state_of_a_whole_machine_may_be_that_it_runs() -> None:
+    (item,) = propose([Tag("AHU-1.SF-STS", "", "Supply fan status")])
+    assert (item.ask, [candidate.signal for candidate in item.candidates]) == (True, ["running"])
