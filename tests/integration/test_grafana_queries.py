@@ -43,22 +43,24 @@ MARK, WORD = 777.125, "theirs-only"
 ROWS = """
 with finding as (
     insert into finding (tenant_id, machine_id, failure_mode, probability, severity, opened_at, updated_at, evidence)
-    values ($1, $2, $3, 0.9, 'alarm', now() - interval '1 hour', now(), '[]')
+    values ($1, $2, $3, 0.9, 'alarm', $5::timestamptz - interval '1 hour', $5::timestamptz, '[]')
 ), alarm as (
     insert into alarm (tenant_id, machine_id, limit_key, template_version, severity, raised_at, value)
-    select $1, $2, $3 || number, 1, 'warning', now() - interval '1 minute' * number, $4
+    select $1, $2, $3 || number, 1, 'warning', $5::timestamptz - interval '1 minute' * number, $4
     from generate_series(1, 12) as number
 ), stop as (
     insert into downtime_event (tenant_id, machine_id, started_at, ended_at, planned, reason)
-    values ($1, $2, now() - interval '3 hours', now() - interval '2 hours', false, $3),
-        ($1, $2, now() - interval '50 hours', now() - interval '49 hours', false, null),
-        ($1, $2, now() - interval '30 hours', now() - interval '29 hours', true, null)
+    values ($1, $2, $5::timestamptz - interval '3 hours', $5::timestamptz - interval '2 hours', false, $3),
+        ($1, $2, $5::timestamptz - interval '50 hours', $5::timestamptz - interval '49 hours', false, null),
+        ($1, $2, $5::timestamptz - interval '30 hours', $5::timestamptz - interval '29 hours', true, null)
 ), job as (
-    insert into work_order (tenant_id, machine_id, kind, title, parts_cost, labour_h, labour_rate, state, closed_at)
-    values ($1, $2, 'corrective', $3, $4, 2, 100, 'done', now() - interval '1 hour')
+    insert into work_order (tenant_id, machine_id, kind, title, parts_cost, labour_h, labour_rate, state, opened_at,
+        closed_at)
+    values ($1, $2, 'corrective', $3, $4, 2, 100, 'done', $5::timestamptz - interval '2 hours',
+        $5::timestamptz - interval '30 minutes')
 ), rejected as (
     insert into quarantine (tenant_id, received_at, source, address, reason, detail, raw)
-    values ($1, now() - interval '5 minutes', $3, $3, $3, $3, convert_to($3, 'UTF8'))
+    values ($1, $5::timestamptz - interval '5 minutes', $3, $3, $3, $3, convert_to($3, 'UTF8'))
 )
 insert into machine_condition (machine_id, tenant_id, state, health, risk, judged_at)
 values ($2, $1, 'running', 20, 0.8, now())
@@ -105,7 +107,8 @@ async def _settle(connection: Connection, key: str, word: str, value: float) -> 
         keeper.note(batch)
     async with connection.transaction():
         await keeper.flush(connection)
-    await connection.execute(ROWS, tenant, machine, word, value)
+    # The whole run may lie between the beginning of this module and its tests: everything is dated by the former.
+    await connection.execute(ROWS, tenant, machine, word, value, NOW)
     hour = timedelta(hours=1)
     states = [
         StateRow(NOW - 60 * hour, NOW - 50 * hour, "running"),
