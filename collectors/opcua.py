@@ -144,11 +144,12 @@ class OpcUaCollector:
 
     async def _subscription_in(self, client: Client, limits: ServerLimits) -> LiveSubscription:
         """The last session's, where the server has kept it; else a new one."""
-        previous, self._subscription = self._subscription, None
+        previous = self._subscription
+        # Where the line breaks in the middle of moving, it is tried again.
         if previous is not None and previous.is_whole and await previous.move_to(client):
             log.info("subscription_transferred", source=self._source.name)
-            self._subscription = previous
             return previous
+        self._subscription = None
         subscription = LiveSubscription(client, limits, self._source, self._clock)
         await subscription.open()
         self._subscription = subscription

@@ -15,6 +15,7 @@ from collectors.sources import OpcUaSampling, OpcUaSource
 log = structlog.get_logger()
 
 _MAX_PENDING = 200_000
+_MOST_SILENT_MOVES = 3
 _LAST_SEQUENCE_NUMBER = 0xFFFF_FFFF
 _AS_SOURCE = OpcUaSampling()
 _FILTER_REFUSED = frozenset(
@@ -49,7 +50,7 @@ class LiveSubscription:
         self._sequence: int | None = None
         self._problem = ""
         self._heard_at = 0.0
-        self._heard = False
+        self._silent_moves = 0
         self._silence_s = 0.0
         self.signal_ids: set[int] = set()
         """Signals whose variables are monitored."""
@@ -80,8 +81,8 @@ class LiveSubscription:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it brought everything so far, and anything in this session: only then it is worth moving."""
-        return self._heard and not self._problem
+        """Whether it brought everything so far, and anything in the last sessions: only then it is worth moving."""
+        return self._silent_moves < _MOST_SILENT_MOVES and not self._problem
 
     async def move_to(self, client: Client) -> bool:
         """Go on in another session, with what the server has queued since the last one broke; False where it cannot.
@@ -106,7 +107,7 @@ class LiveSubscription:
         client.uaclient.session._subscription_callbacks[self._id] = self._published
         client.uaclient.session.ensure_publish_loop()
         self._heard_at = asyncio.get_running_loop().time()
-        self._heard = False
+        self._silent_moves += 1
         return True
 
     async def add(self, bindings: Sequence[Binding]) -> list[tuple[Binding, str]]:
@@ -184,7 +185,7 @@ class LiveSubscription:
     def _published(self, result: Any) -> None:
         """Called by asyncua for every answer to a publish request."""
         self._heard_at = asyncio.get_running_loop().time()
-        self._heard = True
+        self._silent_moves = 0
         try:
             self._take_in(result.NotificationMessage)
         except Exception as problem:  # noqa: BLE001  # asyncua would log it and go on, without the values
