@@ -17,8 +17,8 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from analytics.indicators import Array
-from plant import Expectation
+from analytics.indicators import Array, indicators
+from plant import Expectation, Nameplate, Template
 
 _LAG = re.compile(r"^(copper|turning)_(\d+)$")
 _BLOCKS = 6
@@ -193,6 +193,14 @@ def learn(
     usual["starts_per_hour"] = _most_starts(running, step_s)
     usual["turned_share_least"] = _least_turned(found, step_s)
     return BehaviourModel(step_s, len(running), tuple(expected), usual)
+
+
+def learn_machine(template: Template, nameplate: Nameplate, signals: Mapping[str, Array]) -> BehaviourModel | None:
+    """Learn a machine of a template from its baseline, signal -> (n,) at the template's step; None as :func:`learn`."""
+    behaviour = template.behaviour
+    slow = [signal.key for signal in template.signals if signal.response == "slow"]
+    found = indicators(template.key, nameplate, signals)
+    return learn(found, behaviour.expectations, slow, behaviour.sampling_s, behaviour.minimum_samples)
 
 
 def _fit(x: Array, y: Array) -> tuple[NDArray[np.float64], float]:

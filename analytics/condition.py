@@ -47,6 +47,24 @@ class Judgement:
     judged: bool
     suspects: list[str] = field(default_factory=list)
 
+    def tops(self) -> dict[str, float]:
+        """The leading mode of the machine and that of its sensors, with their probabilities."""
+        return {group[0].failure_mode: group[0].probability for group in (self.machine, self.sensors) if group}
+
+    def probabilities(self, faults: Mapping[str, Fault]) -> dict[str, float]:
+        """All modes of which something is known: a standing machine shows no symptoms, which is not their absence."""
+        return {
+            verdict.failure_mode: verdict.probability
+            for verdict in (*self.machine, *self.sensors)
+            if self.judged or faults[verdict.failure_mode].kind == "sensor"
+        }
+
+    def rivals_of(self, mode: str) -> list[Verdict]:
+        """The modes that compete with one of them, itself included, most probable first."""
+        return next(
+            group for group in (self.machine, self.sensors) if mode in {verdict.failure_mode for verdict in group}
+        )
+
 
 def judge_machine(
     template: Template,

@@ -206,19 +206,11 @@ class MachineJudge:
         case = self._cases[machine.id]
         if judgement.risk is None:
             return
-        groups = (judgement.machine, judgement.sensors)
-        tops = {group[0].failure_mode: group[0].probability for group in groups if group}
-        known = {verdict.failure_mode: verdict for group in groups for verdict in group}
-        # A standing machine shows no symptoms; that is not their absence.
-        probabilities = {
-            mode: verdict.probability
-            for mode, verdict in known.items()
-            if judgement.judged or self._faults[mode].kind == "sensor"
-        }
-        opening, closing = case.follow(time, tops, probabilities)
+        known = {verdict.failure_mode: verdict for verdict in (*judgement.machine, *judgement.sensors)}
+        opening, closing = case.follow(time, judgement.tops(), judgement.probabilities(self._faults))
         for mode in opening:
-            group = next(group for group in groups if mode in {verdict.failure_mode for verdict in group})
-            finding = new_finding(machine, self._faults[mode], known[mode], group, time, version, judgement.suspects)
+            rivals = judgement.rivals_of(mode)
+            finding = new_finding(machine, self._faults[mode], known[mode], rivals, time, version, judgement.suspects)
             case.opened(mode, await open_finding(connection, finding))
             log.info("finding_opened", machine=machine.code, failure_mode=mode, probability=known[mode].probability)
         for mode in closing:
@@ -231,14 +223,13 @@ class MachineJudge:
                 verdict = known.get(mode)
                 if verdict is None or verdict.probability < 0.5:
                     continue
-                group = next(group for group in groups if mode in {entry.failure_mode for entry in group})
                 await update_finding(
                     connection,
                     finding_id,
                     verdict.probability,
                     to_datetime(time),
                     evidence_rows(verdict, judgement.suspects),
-                    ranking_rows(group),
+                    ranking_rows(judgement.rivals_of(mode)),
                 )
 
     async def _watch(

@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from analytics.behaviour import BehaviourModel, learn
-from analytics.indicators import Array, indicators
+from analytics.behaviour import BehaviourModel, learn_machine
 from analytics.window import SignalIndex, pivot_rollup
 from historian import (
     Connection,
@@ -21,7 +20,7 @@ from historian import (
     read_rollup,
     store_model,
 )
-from plant import MICROSECONDS, Template, template_library
+from plant import MICROSECONDS, Template
 
 log = structlog.get_logger()
 
@@ -113,8 +112,7 @@ class BehaviourLearner:
         index = SignalIndex.of([machine])
         values = pivot_rollup(rollup, index, _us(start), _MINUTE_US, samples)[0]
         signals = {key: values[column] for column, key in enumerate(index.keys)}
-        slow = [signal.key for signal in self._template.signals if signal.response == "slow"]
-        model = await asyncio.to_thread(_learn, self._template.key, machine, signals, slow, behaviour.minimum_samples)
+        model = await asyncio.to_thread(learn_machine, self._template, machine.nameplate, signals)
         if model is None:
             return now + _LEARN_EVERY_US
         version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
@@ -122,14 +120,6 @@ class BehaviourLearner:
         self._learnt_from[machine.id] = start
         log.info("model_learned", machine=machine.code, row=row, version=version, samples=samples)
         return None if samples >= behaviour.baseline_samples else now + _LEARN_EVERY_US
-
-
-def _learn(
-    template: str, machine: Machine, signals: dict[str, Array], slow: list[str], minimum_samples: int
-) -> BehaviourModel | None:
-    behaviour = template_library()[template].behaviour
-    found = indicators(template, machine.nameplate, signals)
-    return learn(found, behaviour.expectations, slow, behaviour.sampling_s, minimum_samples)
 
 
 def _us(moment: datetime) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from analytics.behaviour import BehaviourModel, features, learn
+from analytics.behaviour import BehaviourModel, features, learn_machine
 from analytics.condition import Judgement, judge_machine
 from analytics.indicators import Array, indicators
 from plant import Nameplate, fault_library, template_library, to_microseconds
@@ -43,11 +43,8 @@ def main() -> None:
     print(f"{broken[chosen.mode]}: {len(minutes)} signals, {len(history.times):,} minutes")
 
     # 2. What is normal: learnt on the first two days, spreads from blocks of time left out.
-    behaviour = MOTOR.behaviour
-    baseline = {key: values[: behaviour.baseline_samples] for key, values in minutes.items()}
-    slow = [signal.key for signal in MOTOR.signals if signal.response == "slow"]
-    found = indicators("motor", nameplate, baseline)
-    model = learn(found, behaviour.expectations, slow, behaviour.sampling_s, behaviour.minimum_samples)
+    baseline = {key: values[: MOTOR.behaviour.baseline_samples] for key, values in minutes.items()}
+    model = learn_machine(MOTOR, nameplate, baseline)
     assert model is not None
     for expected in model.expected:
         print(f"  {expected.signal:26} foretold to {expected.deviation:.2f} {MOTOR.signal(expected.signal).unit}")

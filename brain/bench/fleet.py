@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.behaviour import BehaviourModel, learn
+from analytics.behaviour import BehaviourModel, learn_machine
 from analytics.case import Case
 from analytics.condition import Judgement, judge_machine
-from analytics.indicators import indicators
 from plant import MICROSECONDS, Quality, fault_library, template_library, to_microseconds
 from simulators import InjectedFault, PlantPlan, PlantSimulation, Samples, labelled_plan
 
@@ -94,7 +93,7 @@ def _judge(plan: PlantPlan, days: float, every_min: int, columns: Sequence[int])
             continue
         for column, one in watched.items():
             machine = plan.specs[column].machine
-            one.model = one.model or _learned(one, history.baseline(column))
+            one.model = one.model or learn_machine(template, one.nameplate, history.baseline(column))
             if one.model is None or moment > failed_at.get(machine, moment):
                 continue  # a machine that has failed stands until the end
             judgement = judge_machine(
@@ -129,34 +128,19 @@ def _moments(plan: PlantPlan, days: float, every_min: int) -> list[int]:
     return moments
 
 
-def _learned(one: _Watched, baseline: Mapping[str, NDArray[np.float64]]) -> BehaviourModel | None:
-    template = template_library()[_TEMPLATE]
-    behaviour = template.behaviour
-    slow = [signal.key for signal in template.signals if signal.response == "slow"]
-    found = indicators(_TEMPLATE, one.nameplate, baseline)
-    return learn(found, behaviour.expectations, slow, behaviour.sampling_s, behaviour.minimum_samples)
-
-
 def _follow(case: Case, machine: str, moment: int, judgement: Judgement) -> list[Opening]:
     """As the running service follows a case: the leading mode, held for a moment."""
     if judgement.risk is None:
         return []
-    library = fault_library()
-    groups = (judgement.machine, judgement.sensors)
-    tops = {group[0].failure_mode: group[0].probability for group in groups if group}
-    probabilities = {
-        verdict.failure_mode: verdict.probability
-        for group in groups
-        for verdict in group
-        if judgement.judged or library[verdict.failure_mode].kind == "sensor"
-    }
+    tops, probabilities = judgement.tops(), judgement.probabilities(fault_library())
     openings = []
     for time in (moment, moment + _HELD_US):
         opening, closing = case.follow(time, tops, probabilities)
         for mode in opening:
             case.opened(mode, 0)
-            group = next(group for group in groups if mode in {verdict.failure_mode for verdict in group})
-            openings.append(Opening(time, machine, mode, [verdict.failure_mode for verdict in group]))
+            openings.append(
+                Opening(time, machine, mode, [verdict.failure_mode for verdict in judgement.rivals_of(mode)])
+            )
         for mode in closing:
             case.closed(mode)
     return openings
