@@ -15,7 +15,7 @@ from collectors.listening import listen
 from collectors.mqtt_connection import Tls
 from collectors.opcua_browse import Browser, Description
 from collectors.opcua_certificates import CertificateStore
-from collectors.opcua_client import ServerRefused, enter, leave
+from collectors.opcua_client import visiting
 from collectors.opcua_limits import limits_of
 from collectors.opcua_spot import Variable, all_variables, by_uri, plain_value
 from collectors.sources import OpcUaSource
@@ -54,36 +54,29 @@ class DiscoveredTag:
 async def discover_opcua(source: OpcUaSource, certificates: CertificateStore, seconds: float) -> list[DiscoveredTag]:
     """Browse a server and watch its variables for a while. Raises ``OSError`` where it cannot be reached."""
     try:
-        client = await enter(source, certificates, name="Industry Brain discovery")
-    except ServerRefused:
-        raise
-    except (OSError, TimeoutError, ua.UaError) as problem:
-        raise OSError(f"{source.url} does not take us: {type(problem).__name__}: {problem}".rstrip(": ")) from problem
-    try:
-        namespaces = await client.get_namespace_array()
-        browser = Browser(client, await limits_of(client))
-        variables = (await all_variables(browser))[:_MOST_TAGS]
-        nodes = [variable.node_id for variable in variables]
-        descriptions = await browser.describe(nodes)
-        texts = await browser.read(nodes, ua.AttributeIds.Description)
-        samples: list[list[Any]] = [[] for _ in nodes]
-        end = time.monotonic() + seconds
-        while nodes:
-            for known, data in zip(samples, await browser.data_values(nodes), strict=True):
-                known.append(data.Value.Value if data.Value is not None else None)
-            if time.monotonic() + _EVERY_S > end or len(samples[0]) >= _MOST_SAMPLES:
-                break
-            await asyncio.sleep(max(_EVERY_S, seconds / _MOST_SAMPLES))
-        tags = [
-            _variable(*entry, namespaces)
-            for entry in zip(variables, descriptions, texts, samples, strict=True)
-            if entry[1].kind not in {"array", "structure"}
-        ]
-        return sorted(tags, key=lambda tag: tag.name)
+        async with visiting(source, certificates, "Industry Brain discovery") as client:
+            namespaces = await client.get_namespace_array()
+            browser = Browser(client, await limits_of(client))
+            variables = (await all_variables(browser))[:_MOST_TAGS]
+            nodes = [variable.node_id for variable in variables]
+            descriptions = await browser.describe(nodes)
+            texts = await browser.read(nodes, ua.AttributeIds.Description)
+            samples: list[list[Any]] = [[] for _ in nodes]
+            end = time.monotonic() + seconds
+            while nodes:
+                for known, data in zip(samples, await browser.data_values(nodes), strict=True):
+                    known.append(data.Value.Value if data.Value is not None else None)
+                if time.monotonic() + _EVERY_S > end or len(samples[0]) >= _MOST_SAMPLES:
+                    break
+                await asyncio.sleep(max(_EVERY_S, seconds / _MOST_SAMPLES))
+            tags = [
+                _variable(*entry, namespaces)
+                for entry in zip(variables, descriptions, texts, samples, strict=True)
+                if entry[1].kind not in {"array", "structure"}
+            ]
+            return sorted(tags, key=lambda tag: tag.name)
     except ua.UaError as problem:
         raise OSError(f"{source.url} cannot be browsed: {type(problem).__name__}: {problem}") from problem
-    finally:
-        await leave(client)
 
 
 def _variable(

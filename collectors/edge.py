@@ -1,6 +1,7 @@
 """Batches of gateways, decoded to columns; see :mod:`collectors.edge_batch` for what they look like."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import orjson
@@ -41,7 +42,7 @@ class EdgeDecoder:
             lengths = np.array([len(part) for part in self._batches], np.int64)
             # A reading refused later is shown by itself: a batch is thousands, and no text.
             origins = Origins(np.cumsum(lengths) - lengths, self._addresses, [b""] * len(lengths))
-            batch = Batch(batch.times, batch.signal_ids, batch.values, batch.qualities, origins)
+            batch = replace(batch, origins=origins)
         self._start()
         return batch, rejected
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from collectors.mapped_reader import MessageReader
 from collectors.mapping import Mapping
+from collectors.message_rows import MessageRows
 from collectors.native import parsed
 from collectors.refusals import OtherMessage, Refusals
-from plant import Batch, Origins, Rejected, SignalDirectory
+from plant import Batch, Rejected, SignalDirectory
 
 # Topics that are remembered; devices may send on any.
 _MOST_REMEMBERED = 100_000
@@ -22,26 +21,13 @@ class MappedDecoder:
         self._max_payload = max_payload
         self._readers = [MessageReader(mapping) for mapping in mappings if mapping.topic]
         self._routes: dict[str, tuple[MessageReader, dict[str, str]]] = {}
-        self._start()
-
-    def _start(self) -> None:
-        self._times: list[int] = []
-        self._ids: list[int] = []
-        self._values: list[float] = []
-        self._qualities: list[int] = []
-        # One entry a message that made rows.
-        self._first_rows: list[int] = []
-        self._addresses: list[bytes] = []
-        self._payloads: list[bytes] = []
+        self._rows = MessageRows()
         self._rejected: list[Rejected] = []
 
     def finish(self) -> tuple[Batch, list[Rejected]]:
         """Everything added since the last call: the batch, with origins, and what was rejected, oldest first."""
-        origins = Origins(np.asarray(self._first_rows, np.int64), self._addresses, self._payloads)
-        batch = Batch.of_lists(self._times, self._ids, self._values, self._qualities, origins if self._ids else None)
-        rejected = self._rejected
-        self._start()
-        return batch, rejected
+        rejected, self._rejected = self._rejected, []
+        return self._rows.take(), rejected
 
     def add(self, message: OtherMessage, directory: SignalDirectory) -> bool:
         """Decode a message by the first mapping whose topic it has; False where there is none. Never raises."""
@@ -77,15 +63,9 @@ class MappedDecoder:
         except (ValueError, RecursionError) as problem:
             reject("not_json", f"not JSON: {str(problem)[:200]}")
             return
-        before = len(self._ids)
+        first_row = len(self._rows)
         default_time = None if message.retained else message.received_at
         for reading in reader.read(content, places, default_time, directory, reject):
-            self._times.append(reading.time)
-            self._ids.append(reading.signal_id)
-            self._values.append(reading.value)
-            self._qualities.append(reading.quality)
-        if len(self._ids) > before:
-            self._first_rows.append(before)
-            self._addresses.append(message.topic.encode())
-            self._payloads.append(message.payload)
+            self._rows.add(reading.time, reading.signal_id, reading.value, reading.quality)
+        self._rows.end_message(first_row, message.topic.encode(), message.payload)
         refusals.close()

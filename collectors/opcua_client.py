@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -88,6 +88,21 @@ async def enter(
         await leave(client)
         raise
     return client
+
+
+@contextlib.asynccontextmanager
+async def visiting(source: OpcUaSource, certificates: CertificateStore, name: str) -> AsyncIterator[Client]:
+    """A client for a look around, and out again. Raises ``OSError`` where the server does not take us."""
+    try:
+        client = await enter(source, certificates, name=name)
+    except ServerRefused:
+        raise
+    except (OSError, TimeoutError, ua.UaError) as problem:
+        raise OSError(f"{source.url} does not take us: {type(problem).__name__}: {problem}".rstrip(": ")) from problem
+    try:
+        yield client
+    finally:
+        await leave(client)
 
 
 async def offered(url: str, timeout_s: float) -> Sequence[Any]:

@@ -9,7 +9,7 @@ from asyncua import ua
 
 from collectors.opcua_browse import Browser
 from collectors.opcua_certificates import CertificateStore
-from collectors.opcua_client import ServerRefused, enter, leave
+from collectors.opcua_client import visiting
 from collectors.opcua_limits import limits_of
 from collectors.sources import OpcUaSource
 from plant import Quality
@@ -52,13 +52,7 @@ class Variable:
 
 async def read_spot(source: OpcUaSource, certificates: CertificateStore) -> SpotReport:
     """Browse a server and read every variable once. Raises ``OSError`` where the server cannot be reached."""
-    try:
-        client = await enter(source, certificates, name="Industry Brain spot reading")
-    except ServerRefused:
-        raise
-    except (OSError, TimeoutError, ua.UaError) as problem:
-        raise OSError(f"{source.url} does not take us: {type(problem).__name__}: {problem}".rstrip(": ")) from problem
-    try:
+    async with visiting(source, certificates, "Industry Brain spot reading") as client:
         namespaces = await client.get_namespace_array()
         browser = Browser(client, await limits_of(client))
         variables = await all_variables(browser)
@@ -72,8 +66,6 @@ async def read_spot(source: OpcUaSource, certificates: CertificateStore) -> Spot
             sorted(readings, key=lambda reading: reading.name),
             sum(reading.kind in {"array", "structure"} for reading in readings),
         )
-    finally:
-        await leave(client)
 
 
 async def all_variables(browser: Browser) -> list[Variable]:

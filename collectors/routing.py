@@ -1,6 +1,7 @@
 """Sends each message of a source where it is understood: native, a gateway's batch, a device's state, mapped JSON."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from collectors.native import NativeDecoder
 from collectors.presence import Presence
 from collectors.refusals import OtherMessage
 from collectors.sources import MqttSource
-from plant import Batch, Origins, Rejected, SignalDirectory
+from plant import Batch, Origins, Rejected, SignalDirectory, concatenate
 
 
 class RoutingDecoder:
@@ -58,12 +59,9 @@ def _joined(first: Batch, second: Batch) -> Batch:
         return second if len(second) else first
     if not len(second) or second.origins is None:
         return first
-    return Batch(
-        np.concatenate([first.times, second.times]),
-        np.concatenate([first.signal_ids, second.signal_ids]),
-        np.concatenate([first.values, second.values]),
-        np.concatenate([first.qualities, second.qualities]),
-        Origins(
+    return replace(
+        concatenate([first, second]),
+        origins=Origins(
             np.concatenate([first.origins.first_rows, second.origins.first_rows + len(first)]),
             [*first.origins.addresses, *second.origins.addresses],
             [*first.origins.payloads, *second.origins.payloads],

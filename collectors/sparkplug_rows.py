@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
-import numpy as np
 import structlog
 
+from collectors.message_rows import MessageRows
 from collectors.mqtt_packets import RETAINED, Message
 from collectors.native import EARLIEST, LATEST, Reject
 from collectors.refusals import printable
@@ -14,7 +14,7 @@ from collectors.sparkplug_binding import SparkplugBinding
 from collectors.sparkplug_nodes import EdgeNodes, Taken, Value, parsed_topic
 from collectors.sparkplug_payload import MalformedPayload, Payload, decode
 from collectors.sparkplug_values import NotANumber, is_composite, number_of, quality_of, type_name
-from plant import MICROSECONDS, RAW_BYTES, Batch, Origins, Quality, Rejected, SignalDirectory
+from plant import MICROSECONDS, RAW_BYTES, Batch, Quality, Rejected, SignalDirectory
 
 log = structlog.get_logger()
 
@@ -35,17 +35,7 @@ class SparkplugDecoder:
         self._source = source.name
         self._max_payload = source.max_payload
         self._state_topic = state_topic.encode()
-        self._start()
-
-    def _start(self) -> None:
-        self._times: list[int] = []
-        self._ids: list[int] = []
-        self._values: list[float] = []
-        self._qualities: list[int] = []
-        # One entry a message that made rows.
-        self._first_rows: list[int] = []
-        self._addresses: list[bytes] = []
-        self._payloads: list[bytes] = []
+        self._rows = MessageRows()
         self._rejected: list[Rejected] = []
 
     def begin_anew(self) -> None:
@@ -60,15 +50,9 @@ class SparkplugDecoder:
 
     def finish(self) -> tuple[Batch, list[Rejected]]:
         """Everything added since the last call: the batch, with origins, and what was rejected, oldest first."""
-        if self._times:
-            origins = Origins(np.asarray(self._first_rows, np.int64), self._addresses, self._payloads)
-            batch = Batch.of_lists(self._times, self._ids, self._values, self._qualities, origins)
-        else:
-            batch = Batch.empty()
-        rejected = self._rejected
-        self._start()
+        rejected, self._rejected = self._rejected, []
         self.binding.report()
-        return batch, rejected
+        return self._rows.take(), rejected
 
     def add_all(self, messages: Sequence[Message], received_at: int, directory: SignalDirectory) -> None:
         """Decode messages, oldest first; never raises, whatever devices send.
@@ -82,15 +66,12 @@ class SparkplugDecoder:
                 if not flags & RETAINED:  # that is what was said before we came
                     self.states.append(payload)
                 continue
-            first_row = len(self._times)
+            first_row = len(self._rows)
             refused = _Refused()
             self._take(message, received_at, refused)
             for reason, details in refused.items():
                 self._put_aside(message, reason, details, received_at)
-            if len(self._times) > first_row:
-                self._first_rows.append(first_row)
-                self._addresses.append(topic)
-                self._payloads.append(payload)
+            self._rows.end_message(first_row, topic, payload)
 
     def _take(self, message: Message, received_at: int, reject: Reject) -> None:
         """Take one message in, whatever it is."""
@@ -153,10 +134,7 @@ class SparkplugDecoder:
             time = default_time
         if not EARLIEST <= time <= LATEST:
             raise _BadTime(f"is of {time // 1000} ms since 1970, which no calendar has")
-        self._times.append(time)
-        self._ids.append(signal_id)
-        self._values.append(number)
-        self._qualities.append(int(quality))
+        self._rows.add(time, signal_id, number, int(quality))
 
     def _skip(self, value: Value) -> None:
         self.skipped += 1
