@@ -60,6 +60,12 @@ def features(names: Sequence[str], found: Mapping[str, Array], step_s: float) ->
     return np.stack(columns, axis=-1)
 
 
+def feature_source(name: str) -> str:
+    """The indicator that a feature is made of."""
+    match = _LAG.match(name)
+    return match[1] if match is not None else name
+
+
 def turning(found: Mapping[str, Array]) -> Array:
     """1 where the machine turns, 0 where it stands, NaN where that is not known."""
     ratio = found["current_ratio"]
@@ -188,7 +194,7 @@ def learn(
     usual = {}
     for key in ("current_unbalance", "voltage_unbalance", "load"):
         values = found.get(key)
-        if values is not None and running.any():
+        if values is not None and np.isfinite(values[running]).any():
             usual[key] = float(np.nanmedian(values[running]))
     usual["starts_per_hour"] = _most_starts(running, step_s)
     usual["turned_share_least"] = _least_turned(found, step_s)

@@ -4,7 +4,7 @@ Pure: takes arrays, hands out a judgement, remembers nothing.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analytics.behaviour import BehaviourModel, features, turned_share, turning
 from analytics.diagnosis import Verdict, diagnose
 from analytics.indicators import Array, indicators
-from analytics.sensors import implausible_share, spikes, stuck_signals
+from analytics.sensors import STUCK_SAMPLES, implausible_share, spikes, stuck_signals
 from plant import Fault, Nameplate, Severity, Template
 
 # How much a failure mode of this severity takes from health and adds to risk when it is certain.
@@ -27,6 +27,7 @@ _COVERED = 0.6
 _STOOD_LONGER = 0.02
 _TURNING = 0.08
 _START_S = 5
+_STUCK_MINUTES = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Judgement:
     verdicts: of the machine and its supply, then of its sensors, each most probable first
     found: indicators now, NaN where unknown; judged: whether the machine ran, so that absence means something
     suspects: signals whose sensor is not believed
+    seen: series, by signal and step, with enough values to say whether their sensor is well
     """
 
     health: float | None
@@ -46,6 +48,7 @@ class Judgement:
     found: dict[str, float]
     judged: bool
     suspects: list[str] = field(default_factory=list)
+    seen: frozenset[str] = frozenset()
 
     def tops(self) -> dict[str, float]:
         """The leading mode of the machine and that of its sensors, with their probabilities."""
@@ -86,7 +89,7 @@ def judge_machine(
     stuck = stuck_signals(recent, numeric)
     if not stuck:
         # A plant that sends once a minute shows a stuck sensor in its minutes.
-        stuck = stuck_signals({key: minutes[key][-45:] for key in numeric if key in minutes}, numeric)
+        stuck = stuck_signals({key: minutes[key][-_STUCK_MINUTES:] for key in numeric if key in minutes}, numeric)
     dropped = [key for key, share in (bad_share or {}).items() if share > 0.3]
     spiked = {key: spikes(recent[key], 20.0) for key in recent if template.signal(key).response == "slow"}
     impossible = [
@@ -112,12 +115,7 @@ def judge_machine(
         found |= residual_indicators(template, nameplate, model, history, now, runs)
         found |= _starts(model, minutes, nameplate)
         found["vibration_scatter"] = _scatter(believed, settled, runs)
-        excess = found.get("current_unbalance", math.nan) - model.usual.get("current_unbalance", 0.0)
-        found["current_unbalance_excess"] = (
-            max(0.0, excess - 10 * max(0.0, found["voltage_unbalance"] - model.usual.get("voltage_unbalance", 0.0)))
-            if runs and "voltage_unbalance" in found and not math.isnan(excess)
-            else math.nan
-        )
+        found["current_unbalance_excess"] = _current_unbalance_excess(found, model.usual) if runs else math.nan
     if not runs:
         # A standing motor says nothing of what only shows under load.
         for key in ("voltage_unbalance", "load", "phase_current_ratio", "speed_ratio"):
@@ -125,10 +123,11 @@ def judge_machine(
     kinds = [faults[key] for key in template.failure_modes if key in faults]
     sensors = diagnose([fault for fault in kinds if fault.kind == "sensor"], found)
     machine = diagnose([fault for fault in kinds if fault.kind != "sensor"], found)
+    seen = _seen(recent, minutes, numeric, dropped)
     if model is None:
-        return Judgement(None, None, [], sensors, found, runs, suspects)
+        return Judgement(None, None, [], sensors, found, runs, suspects, seen)
     health, risk = health_and_risk(machine, sensors, faults)
-    return Judgement(health, risk, machine, sensors, found, runs, suspects)
+    return Judgement(health, risk, machine, sensors, found, runs, suspects, seen)
 
 
 def health_and_risk(machine: list[Verdict], sensors: list[Verdict], faults: Mapping[str, Fault]) -> tuple[float, float]:
@@ -242,31 +241,53 @@ def _sensor_indicators(
     return values
 
 
+def _seen(
+    recent: Mapping[str, Array], minutes: Mapping[str, Array], numeric: Sequence[str], dropped: Sequence[str]
+) -> frozenset[str]:
+    """Series with enough values to tell a stuck sensor, and signals whose device says that they are bad."""
+    newest = {f"{key} seconds": recent[key] for key in numeric if key in recent}
+    newest |= {f"{key} minutes": minutes[key][-_STUCK_MINUTES:] for key in numeric if key in minutes}
+    enough = {name for name, values in newest.items() if np.isfinite(values).sum() >= STUCK_SAMPLES}
+    return frozenset(enough | {f"{key} seconds" for key in dropped})
+
+
+def _current_unbalance_excess(found: Mapping[str, float], usual: Mapping[str, float]) -> float:
+    """Rise of the current unbalance that the supply does not explain [%]; unknown without either of the two."""
+    current = found.get("current_unbalance", math.nan) - usual.get("current_unbalance", 0.0)
+    voltage = found.get("voltage_unbalance", math.nan) - usual.get("voltage_unbalance", 0.0)
+    if math.isnan(current + voltage):
+        return math.nan
+    return max(0.0, current - 10 * max(0.0, voltage))
+
+
 def _starts(model: BehaviourModel, minutes: Mapping[str, Array], nameplate: Nameplate) -> dict[str, float]:
     if not all(key in minutes for key in ("current_u", "current_v", "current_w")):
         return {}
     mean = (minutes["current_u"] + minutes["current_v"] + minutes["current_w"]) / 3 / float(nameplate["rated_current"])
-    running = mean[-round(3600 / model.step_s) :] > 0.08
+    hour = mean[-round(3600 / model.step_s) :]
+    if np.isnan(hour).any():
+        # A gap is no stop, and may hide a start.
+        return {"starts_per_hour_excess": math.nan}
+    running = hour > _TURNING
     starts = float(np.sum(running[1:] & ~running[:-1]))
     return {"starts_per_hour_excess": max(0.0, starts - model.usual.get("starts_per_hour", 0.0))}
 
 
 def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, runs: bool) -> float:
-    """Spread of vibration over its mean in the newest readings, the calmer end; NaN with too few of them."""
-    if not runs:
-        return math.nan
+    """Spread of vibration over its mean in the newest readings, the calmer end; NaN with too few of either end."""
     spreads = []
     for key in ("vibration_velocity_de", "vibration_velocity_nde"):
         values = seconds.get(key)
-        if values is None:
-            continue
+        if values is None or not runs:
+            return math.nan
         usable = np.isfinite(values)
         if settled is not None and len(settled) == len(values):
             usable &= settled
         known = values[-_SCATTER_S:][usable[-_SCATTER_S:]]
-        if len(known) >= 20:
-            spreads.append(float(np.std(known) / max(float(np.mean(known)), 0.1)))
-    return min(spreads) if spreads else math.nan
+        if len(known) < 20:
+            return math.nan
+        spreads.append(float(np.std(known, ddof=1) / max(float(np.mean(known)), 0.1)))
+    return min(spreads)
 
 
 def _settled(seconds: Mapping[str, Array], nameplate: Nameplate) -> NDArray[np.bool_] | None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from plant import Fault, Symptom
+from plant import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _weigh(fault: Fault, found: Mapping[str, float]) -> tuple[float, list[Eviden
         if math.isnan(value):
             unknown.append(symptom.indicator)
             continue
-        weight = _weight(symptom, value)
+        weight = symptom.weight(value)
         odds += weight
         if weight:
             evidence.append(
@@ -74,8 +74,3 @@ def _weigh(fault: Fault, found: Mapping[str, float]) -> tuple[float, list[Eviden
             )
     evidence.sort(key=lambda entry: -entry.weight)
     return odds, evidence, unknown
-
-
-def _weight(symptom: Symptom, value: float) -> float:
-    presence = symptom.presence(value)
-    return symptom.support * presence - symptom.denial * (1 - presence)

@@ -94,6 +94,20 @@ def bearing_frequencies(
     }
 
 
+def rotor_sidebands(frequency: float, poles: float, speed: float) -> tuple[float, float, float] | None:
+    """Where broken rotor bars show in the current: (lower sideband [Hz], upper [Hz], least window [s]).
+
+    frequency in Hz, speed in 1/min; None at or above synchronous speed, where there is no slip.
+    Source: IEEE 1415, f (1 +- 2 s) with s = (ns - n) / ns; two lines 2 s f apart need 4 / (2 s f) to be told apart.
+    """
+    synchronous = 120 * frequency / poles
+    slip = (synchronous - speed) / synchronous
+    if slip <= 0:
+        return None
+    apart = 2 * slip * frequency
+    return frequency - apart, frequency + apart, 4 / apart
+
+
 def insulation_life_factor(temperature: Array, reference: float) -> Array:
     """How fast insulation ages against its rated temperature [degC]: doubles every 10 K (Montsinger)."""
     factor: Array = 2 ** ((temperature - reference) / 10)

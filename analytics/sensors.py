@@ -6,11 +6,11 @@ import numpy as np
 
 from analytics.indicators import Array
 
-_STUCK_SAMPLES = 30
+STUCK_SAMPLES = 30
 _SPIKE_MADS = 12.0
 
 
-def stuck_signals(recent: Mapping[str, Array], numeric: Sequence[str], samples: int = _STUCK_SAMPLES) -> list[str]:
+def stuck_signals(recent: Mapping[str, Array], numeric: Sequence[str], samples: int = STUCK_SAMPLES) -> list[str]:
     """Signals that have said exactly the same for the last ``samples`` known values while others moved.
 
     Zero is no sign: a standing machine's current is exactly zero.

@@ -48,6 +48,11 @@ class Symptom(_Document):
         """How far the symptom is there, 0..1."""
         return min(1.0, max(0.0, (value - self.clear) / (self.at - self.clear)))
 
+    def weight(self, value: float) -> float:
+        """Natural-log odds that this value adds to the mode, or takes away."""
+        presence = self.presence(value)
+        return self.support * presence - self.denial * (1 - presence)
+
 
 class Fault(_Document):
     """A failure mode.
@@ -56,6 +61,7 @@ class Fault(_Document):
     prior: share of machines having it at any time, from experience
     response_h: within how many hours someone should act once it is seen
     failure_h: typical hours from first sign to functional failure (P-F interval)
+    settled_by: the measurement that settles it where a machine's own sensors cannot; empty: the first check does
     """
 
     key: Key
@@ -70,6 +76,8 @@ class Fault(_Document):
     advice_zh: tuple[str, ...]
     first_check_en: str
     first_check_zh: str
+    settled_by_en: str = ""
+    settled_by_zh: str = ""
     severity: Severity = Severity.WARNING
     prior: float = Field(default=0.01, gt=0, lt=1)
     response_h: float
