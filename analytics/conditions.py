@@ -19,6 +19,7 @@ from analytics.case import Case
 from analytics.condition import Judgement, judge_machine
 from analytics.findings import evidence_rows, new_finding, ranking_rows
 from analytics.indicators import Array, indicators, thermal_capacity
+from analytics.last_known import LastKnown, held_since, judged_indicators, recalled
 from analytics.learning import BehaviourLearner
 from analytics.limits import LimitWatch
 from analytics.window import LiveReadings, SignalIndex, Window
@@ -30,6 +31,7 @@ from historian import (
     active_alarms,
     clear_alarm,
     close_finding,
+    load_judged,
     open_finding,
     open_findings,
     raise_alarm,
@@ -79,6 +81,8 @@ class MachineJudge:
         self._faults = fault_library()
         self._learner = BehaviourLearner(self._template, machines)
         self._cases: dict[int, Case] = {machine.id: Case() for machine in machines}
+        self._wanted = judged_indicators(self._template, self._faults)
+        self._last_known: dict[int, LastKnown] = {}
         self._updated: dict[int, int] = {}
         shape = (len(machines), len(self._index.keys), _MINUTES)
         self._minutes = np.full(shape, np.nan, np.float32)  # half the memory, and finer than any sensor
@@ -97,12 +101,15 @@ class MachineJudge:
         self._watched_until: dict[int, int] = {}
 
     async def begin(self, connection: Connection) -> None:
-        """Take up what an earlier run has left: models, open findings, active alarms."""
+        """Take up what an earlier run has left: models, open findings, active alarms, what was last known."""
         mine = {machine.id for machine in self._index.machines}
         await self._learner.begin(connection)
         for finding in await open_findings(connection):
             if finding.machine_id in mine:
                 self._cases[finding.machine_id].opened(finding.failure_mode, finding.id)
+        for machine_id, (judged_at, explanation, version) in (await load_judged(connection)).items():
+            if machine_id in mine:
+                self._last_known[machine_id] = LastKnown.from_json(explanation, self._wanted, judged_at, version)
         for (machine_id, limit_key), (_, worst) in (await active_alarms(connection)).items():
             if limit_key in self._watches.get(machine_id, {}):
                 self._watches[machine_id][limit_key][1].restore(worst)
@@ -196,18 +203,28 @@ class MachineJudge:
             seconds,
             window.bad_share(self._live.index, place),
         )
-        await self._follow_case(connection, machine, judgement, newest, version)
+        last = self._last_known.get(machine.id, LastKnown()).after(judgement, self._wanted, newest, version)
+        self._last_known[machine.id] = last
+        shown = recalled(self._template, self._faults, judgement, last)
+        await self._follow_case(connection, machine, judgement, shown, newest, version)
         await self._watch(connection, machine, window, place, newest, judgement, minutes)
-        return _condition(machine, judgement, newest, version)
+        return _condition(machine, shown, last, held_since(self._template, self._faults, last, newest), newest, version)
 
     async def _follow_case(
-        self, connection: Connection, machine: Machine, judgement: Judgement, time: int, version: int | None
+        self,
+        connection: Connection,
+        machine: Machine,
+        judgement: Judgement,
+        shown: Judgement,
+        time: int,
+        version: int | None,
     ) -> None:
+        """Open findings on what is known now; close them only on what was known last (``shown``)."""
         case = self._cases[machine.id]
         if judgement.risk is None:
             return
         known = {verdict.failure_mode: verdict for verdict in (*judgement.machine, *judgement.sensors)}
-        opening, closing = case.follow(time, judgement.tops(), judgement.probabilities(self._faults))
+        opening, closing = case.follow(time, judgement.tops(), shown.probabilities(self._faults))
         for mode in opening:
             rivals = judgement.rivals_of(mode)
             finding = new_finding(machine, self._faults[mode], known[mode], rivals, time, version, judgement.suspects)
@@ -337,7 +354,9 @@ def _past_start(ratio: Array | None) -> Any:
     return settled
 
 
-def _condition(machine: Machine, judgement: Judgement, time: int, version: int | None) -> Condition:
+def _condition(
+    machine: Machine, judgement: Judgement, last: LastKnown, held: int | None, time: int, version: int | None
+) -> Condition:
     return Condition(
         machine.id,
         machine.tenant_id,
@@ -348,5 +367,8 @@ def _condition(machine: Machine, judgement: Judgement, time: int, version: int |
         {
             "indicators": {key: round(value, 4) for key, value in judgement.found.items() if math.isfinite(value)},
             "suspects": judgement.suspects,
+            "running": judgement.judged,
+            **last.as_json(time),
         },
+        to_datetime(held) if held is not None else None,
     )

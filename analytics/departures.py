@@ -70,7 +70,7 @@ class DepartureJudge:
             if model is not None:
                 self._models[stored.machine_id] = (stored.version, model, to_microseconds(stored.baseline_end))
         states: dict[int, DepartureState] = {}
-        for machine_id, (judged_at, explanation) in (await load_judged(connection)).items():
+        for machine_id, (judged_at, explanation, _) in (await load_judged(connection)).items():
             # Older versions carried other numbers: their machines begin anew at the end of the baseline.
             if machine_id in self._models and "smoothed" in explanation.get("departure", {}):
                 states[machine_id] = DepartureState(**explanation["departure"])

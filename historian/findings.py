@@ -24,13 +24,15 @@ CLOSE = "update finding set closed_at = $2, updated_at = $2 where id = $1 and cl
 
 # Judgements of many machines at once; the state columns belong to another service and are left alone.
 CONDITIONS = """
-insert into machine_condition (machine_id, tenant_id, judged_at, health, risk, model_version, explanation)
-values ($1, $2, $3, $4, $5, $6, $7)
+insert into machine_condition (machine_id, tenant_id, judged_at, health, risk, model_version, explanation, held_since)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
 on conflict (machine_id) do update
 set judged_at = excluded.judged_at, health = excluded.health, risk = excluded.risk,
-    model_version = excluded.model_version, explanation = excluded.explanation
+    model_version = excluded.model_version, explanation = excluded.explanation, held_since = excluded.held_since
 """
-JUDGED = "select machine_id, judged_at, explanation from machine_condition where judged_at is not null"
+JUDGED = """
+select machine_id, judged_at, explanation, model_version from machine_condition where judged_at is not null
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class NewFinding:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A judgement to keep."""
+    """A judgement to keep; held_since: when the oldest value was measured that health rests on, None for now."""
 
     machine_id: int
     tenant_id: int
@@ -72,6 +74,7 @@ class Condition:
     risk: float | None
     model_version: int | None
     explanation: dict[str, Any]
+    held_since: datetime | None = None
 
 
 async def open_findings(connection: Connection) -> list[OpenFinding]:
@@ -128,13 +131,14 @@ async def store_conditions(connection: Connection, conditions: list[Condition]) 
                 entry.risk,
                 entry.model_version,
                 entry.explanation,
+                entry.held_since,
             )
             for entry in conditions
         ],
     )
 
 
-async def load_judged(connection: Connection) -> dict[int, tuple[datetime, dict[str, Any]]]:
-    """Until when each machine was judged, and the explanation then."""
+async def load_judged(connection: Connection) -> dict[int, tuple[datetime, dict[str, Any], int | None]]:
+    """Until when each machine was judged, the explanation then, and the version of the model."""
     rows = await connection.fetch(JUDGED)
-    return {row["machine_id"]: (row["judged_at"], row["explanation"]) for row in rows}
+    return {row["machine_id"]: (row["judged_at"], row["explanation"], row["model_version"]) for row in rows}

@@ -12,7 +12,7 @@ FLEET = """
 select machine.id, machine.code, machine.name, site.key as site, machine.line, machine.template,
     coalesce(condition.state, 'off_line') as state, condition.state_since, condition.health, condition.risk,
     condition.judged_at, worst.failure_mode, worst.probability, worst.severity, worst.opened_at, worst.act_before,
-    worst.id as finding_id, coalesce(alarms.active, 0)::int as active_alarms
+    worst.id as finding_id, coalesce(alarms.active, 0)::int as active_alarms, condition.held_since
 from machine
 join site on site.id = machine.site_id
 left join machine_condition condition on condition.machine_id = machine.id
@@ -113,7 +113,7 @@ select coalesce(sum(stored_readings), 0)::bigint as stored, coalesce(sum(quarant
 
 @dataclass(frozen=True, slots=True)
 class FleetRow:
-    """A machine as lists show it."""
+    """A machine as lists show it; held_since: when the oldest value was measured that health rests on."""
 
     id: int
     code: str
@@ -133,6 +133,7 @@ class FleetRow:
     act_before: datetime | None
     finding_id: int | None
     active_alarms: int
+    held_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
