@@ -54,15 +54,17 @@ def failure_modes() -> str:
 def limits() -> str:
     """The limits of every template, with their standards."""
     return table(
-        ("template", "limit", "name", "severity", "after", "standard", "signed"),
+        ("template", "limit", "name", "unit", "severity", "after", "standard", "read in", "signed"),
         (
             (
                 template.key,
                 f"`{limit.key}`",
                 f"{limit.name_en} {limit.name_zh}",
+                unit(limit.unit).symbol or limit.unit,
                 limit.severity.value,
                 f"{limit.delay_s:g} s",
-                " ".join(filter(None, (limit.standard, limit.edition))),
+                limit.cited,
+                limit.source,
                 "yes" if limit.verified else "no",
             )
             for template in template_library().values()

@@ -102,14 +102,17 @@ class Limit(_Document):
     """A limit on a signal or derived indicator.
 
     indicator: key of a signal, or of a derived quantity that analytics computes
+    unit: of threshold and deadband; that of the signal where the indicator is one
     delay_s: how long the limit must be broken before it alarms (ISA-18.2 on-delay)
     deadband: how far back inside it must come to clear, in the indicator's unit
     when: ``running`` judges only a running machine past its start, ``any`` always
+    standard, edition, source: where the number comes from; an edition that the source does not name is ``unknown``
     verified: whether someone with the standard's text has signed the number
     """
 
     key: Key
     indicator: Key
+    unit: UnitCode
     above: Threshold | None = None
     below: Threshold | None = None
     severity: Severity
@@ -119,16 +122,23 @@ class Limit(_Document):
     failure_modes: tuple[Key, ...] = ()
     name_en: str
     name_zh: str
-    standard: str
-    edition: str = ""
-    source: str = ""
+    standard: str = Field(min_length=1)
+    edition: str = Field(min_length=1)
+    source: str = Field(min_length=1)
     verified: bool = False
 
     @model_validator(mode="after")
-    def _one_side(self) -> "Limit":
+    def _whole(self) -> "Limit":
+        if self.unit not in UNITS:
+            raise ValueError(f"unit {self.unit!r} of limit {self.key} is not known")
         if (self.above is None) == (self.below is None):
             raise ValueError(f"limit {self.key}: give exactly one of above or below")
         return self
+
+    @property
+    def cited(self) -> str:
+        """The standard, with its edition where that is known."""
+        return self.standard if self.edition == "unknown" else f"{self.standard} ({self.edition})"
 
 
 class Condition(_Document):
@@ -173,6 +183,12 @@ class ResolvedLimit:
     limit: Limit
     above: bool
     threshold: float
+
+    def row(self) -> dict[str, str | float | bool]:
+        """The limit as an alarm keeps it, so that it says what made it after the template has changed."""
+        words = {"key", "indicator", "unit", "standard", "edition", "source", "verified", "name_en", "name_zh"}
+        kept = self.limit.model_dump(include={*words, "delay_s", "deadband"})
+        return {**kept, "cited": self.limit.cited, "above": self.above}
 
 
 class Expectation(_Document):
@@ -229,7 +245,12 @@ class Template(_Document):
             if doubled:
                 raise ValueError(f"{what} given twice: {', '.join(doubled)}")
         nameplate = self.complete_nameplate({})
+        units = {entry.key: entry.unit for entry in self.signals}
         for limit in self.limits:
+            if limit.unit != units.get(limit.indicator, limit.unit):
+                raise ValueError(
+                    f"limit {limit.key}: unit {limit.unit!r} is not {units[limit.indicator]!r}, the signal's"
+                )
             self._number(limit.above or limit.below, nameplate, f"limit {limit.key}")
         for rule in self.states:
             for condition in rule.conditions:

@@ -13,6 +13,7 @@ from analytics.indicators import (
     indicators,
     insulation_life_factor,
     nema_unbalance,
+    rotor_sidebands,
     thermal_capacity,
     thermal_trip_time_s,
     voltage_unbalance_factor,
@@ -22,19 +23,36 @@ from plant import template_library
 
 
 @pytest.mark.parametrize(
-    ("volts", "nema", "vuf"),
+    ("volts", "nema", "vuf", "wrong"),
     [
-        ((480, 476, 472), 0.84, 0.97),
-        ((460, 467, 450), 1.96, 2.15),
-        ((203, 210, 212), 2.56, 2.61),
-        ((400, 395, 388), 1.61, 1.76),
-        ((400, 380, 400), 3.39, 3.36),
+        ((480, 476, 472), 0.84, 0.97, 1.68),
+        ((460, 467, 450), 1.96, 2.15, 3.70),
+        ((203, 210, 212), 2.56, 2.61, 4.32),
+        ((400, 395, 388), 1.61, 1.76, 3.04),
+        ((400, 380, 400), 3.39, 3.36, 5.08),
     ],
 )
-def test_unbalance_of_voltages(volts, nema, vuf):
+def test_unbalance_of_voltages(volts, nema, vuf, wrong):
     phases = [np.array(float(value)) for value in volts]
     assert float(nema_unbalance(*phases)) == pytest.approx(nema, abs=0.006)
     assert float(voltage_unbalance_factor(*phases)) == pytest.approx(vuf, abs=0.01)
+    # The common wrong form, range over mean, is in no indicator of these voltages.
+    assert 100 * (max(volts) - min(volts)) / np.mean(volts) == pytest.approx(wrong, abs=0.006)
+    signals = dict(zip(("voltage_uv", "voltage_vw", "voltage_wu"), phases, strict=True))
+    found = indicators("motor", template_library()["motor"].complete_nameplate({}), signals)
+    assert float(found["voltage_unbalance"]) == pytest.approx(nema, abs=0.006)
+    assert all(abs(float(value) - wrong) > 0.1 for value in found.values() if np.isfinite(value))
+
+
+@given(st.lists(st.floats(300, 500), min_size=3, max_size=3))
+def test_unbalance_does_not_care_which_phase_is_which(volts):
+    phases = [np.array(value) for value in volts]
+    turned = phases[1:] + phases[:1]
+    for measure in (nema_unbalance, voltage_unbalance_factor):
+        assert float(measure(*phases)) == pytest.approx(float(measure(*turned)), abs=1e-4)
+    # Never more than range over mean, never less than half of it.
+    spread = 100 * (max(volts) - min(volts)) / np.mean(volts)
+    assert spread / 2 - 1e-9 <= float(nema_unbalance(*phases)) <= spread + 1e-9
 
 
 def test_current_unbalance_is_divided_by_rated_current_below_full_load():
@@ -67,6 +85,18 @@ def test_bearing_6205():
     assert [found[key] for key in ("bpfo", "bpfi", "bsf", "ftf")] == pytest.approx(
         [3.5848, 5.4152, 2.3567, 0.3983], abs=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("speed", "low", "high", "window_s"), [(1470, 48, 52, 2), (1485, 49, 51, 4), (1494, 49.6, 50.4, 10)]
+)
+def test_sidebands_of_broken_rotor_bars(speed, low, high, window_s):
+    assert rotor_sidebands(50, 4, speed) == pytest.approx((low, high, window_s), rel=1e-6)
+
+
+def test_without_slip_there_are_no_sidebands():
+    assert rotor_sidebands(50, 4, 1500) is None
+    assert rotor_sidebands(60, 4, 1750) is not None
 
 
 @given(st.integers(5, 30), st.floats(1, 20), st.floats(30, 200), st.floats(0, 0.7))
