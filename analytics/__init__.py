@@ -5,9 +5,11 @@ findings, health and risk) and :class:`OperationService` (states and stops).
 """
 
 from analytics.departure import DepartureModel, learn_departure
+from analytics.detectability import Answer, detectability, detectability_now
 from analytics.detectors import DepartureDetector, KernelDetector
 from analytics.energy import energy_benchmark
 from analytics.fleet import DepartureFleet
+from analytics.hit_rate import HitRate, hit_rate
 from analytics.kpi import KpiGroup, KpiValue, compute_kpis, compute_spans, evaluate
 from analytics.kpi_catalogue import DEFINITIONS, KpiDefinition
 from analytics.kpi_series import GROUP_BY, Compared, compare_kpis, kpi_series
@@ -24,6 +26,7 @@ __all__ = [
     "DEFINITIONS",
     "GROUP_BY",
     "MICRO_STOP_S",
+    "Answer",
     "Compared",
     "ConditionService",
     "DepartureDetector",
@@ -31,6 +34,7 @@ __all__ = [
     "DepartureModel",
     "FleetScorer",
     "FleetSensors",
+    "HitRate",
     "KernelDetector",
     "KpiDefinition",
     "KpiGroup",
@@ -42,9 +46,12 @@ __all__ = [
     "compare_kpis",
     "compute_kpis",
     "compute_spans",
+    "detectability",
+    "detectability_now",
     "due",
     "energy_benchmark",
     "evaluate",
+    "hit_rate",
     "judged_signals",
     "kpi_series",
     "learn_departure",

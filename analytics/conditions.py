@@ -299,6 +299,7 @@ class MachineJudge:
                         to_datetime(event.time),
                         resolved.threshold,
                         event.value,
+                        resolved.row(),
                     )
                     await raise_alarm(connection, alarm)
                 else:

@@ -52,27 +52,12 @@ _COMPUTED_FROM: Mapping[str, tuple[tuple[str, ...], ...]] = {
 # Measurements that no signal of a template gives.
 _MEASUREMENTS = {"current_waveform": ("current waveform", "电流波形")}
 
-_TEXTS: Mapping[Because, tuple[str, str]] = {
-    "not_measured": (
-        "Cannot tell {mode}, because these are not measured: {missing}.",
-        "无法判断{mode}：未测量{missing}。",
-    ),
-    "lost": (
-        "Cannot tell {mode} now, because nothing believable comes from: {missing}.",
-        "暂时无法判断{mode}：{missing}无可信数据。",
-    ),
-    "standing": (
-        "Cannot tell {mode} now, because the machine does not run.",
-        "暂时无法判断{mode}：设备未运行。",
-    ),
-    "history": (
-        "Cannot tell {mode} now, because too little of its last hours was seen.",
-        "暂时无法判断{mode}：最近数小时的数据不足。",
-    ),
-    "learning": (
-        "Cannot tell {mode} yet, because it is still being learnt what is normal.",
-        "尚无法判断{mode}：正在学习正常状态。",
-    ),
+_WHY: Mapping[Because, tuple[str, str]] = {
+    "not_measured": ("this is not measured: {missing}", "未测量{missing}"),
+    "lost": ("nothing believable comes now from: {missing}", "{missing}目前无可信数据"),
+    "standing": ("the machine does not run", "设备未运行"),
+    "history": ("too little of its last hours was seen", "最近数小时的数据不足"),
+    "learning": ("it is still being learnt what is normal", "正在学习正常状态"),
 }
 
 
@@ -81,12 +66,14 @@ class Answer:
     """Whether a failure mode can be told of a machine.
 
     because: None where it can; missing: signals, or measurements that no signal gives, that would be enough
-    text: why not, in words; settled_by: what would settle it
+    why: because, in words; text: the whole sentence; settled_by: what would settle it
     """
 
     failure_mode: str
     because: Because | None
     missing: tuple[str, ...] = ()
+    why_en: str = ""
+    why_zh: str = ""
     text_en: str = ""
     text_zh: str = ""
     settled_by_en: str = ""
@@ -190,12 +177,13 @@ def _missing(
 ) -> tuple[str, ...]:
     """The fewest signals that would be enough, in the template's order; empty where no signal is missing."""
     unknown = [symptom.indicator for symptom in fault.symptoms if symptom.indicator not in known]
+    sources = {indicator: signals_of(template, indicator) for indicator in unknown}
     best: frozenset[str] | None = None
     for size in range(1, len(unknown) + 1):
         for chosen in combinations(unknown, size):
             if _best_case(fault, rivals, {*known, *chosen}) < OPEN_AT:
                 continue
-            for needed in product(*(signals_of(template, indicator) for indicator in chosen)):
+            for needed in product(*(sources[indicator] for indicator in chosen)):
                 lacking = frozenset().union(*needed) - set(have)
                 if best is None or len(lacking) < len(best):
                     best = lacking
@@ -208,7 +196,9 @@ def _worded(
 ) -> Answer:
     names = {key: (key, key) for key in missing} | _MEASUREMENTS
     names |= {signal.key: (signal.name_en, signal.name_zh) for signal in template.signals}
-    english, chinese = _TEXTS[because]
+    english, chinese = _WHY[because]
+    english = english.format(missing=", ".join(names[key][0] for key in missing) or "any signal")
+    chinese = chinese.format(missing="、".join(names[key][1] for key in missing) or "任何信号")
     settled_en, settled_zh = fault.settled_by_en or fault.first_check_en, fault.settled_by_zh or fault.first_check_zh
     if "current_waveform" in missing:
         more_en, more_zh = _sideband_text(nameplate)
@@ -217,8 +207,10 @@ def _worded(
         fault.key,
         because,
         missing,
-        english.format(mode=fault.name_en, missing=", ".join(names[key][0] for key in missing) or "any signal"),
-        chinese.format(mode=fault.name_zh, missing="、".join(names[key][1] for key in missing) or "任何信号"),
+        english,
+        chinese,
+        f"Cannot tell {fault.name_en}, because {english}.",
+        f"无法判断{fault.name_zh}：{chinese}。",
         settled_en,
         settled_zh,
     )

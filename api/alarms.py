@@ -1,6 +1,7 @@
 """Alarms (ISA-18.2): active or cleared, acknowledged, shelved."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import AwareDatetime, BaseModel, Field
@@ -15,8 +16,25 @@ from plant import template_library
 router = APIRouter(tags=["alarms"])
 
 
+class LimitRow(BaseModel):
+    """The limit that made an alarm, as it was then: delay in s, deadband in ``unit``.
+
+    verified: whether someone with the standard's text has signed the number
+    """
+
+    indicator: str
+    unit: str
+    above: bool
+    delay_s: float
+    deadband: float
+    standard: str
+    edition: str
+    source: str
+    verified: bool
+
+
 class Alarm(BaseModel):
-    """An alarm; ``value`` is the worst since it was raised, in ``unit``."""
+    """An alarm; ``value`` is the worst since it was raised, in ``unit``. ``limit`` is null where nobody kept it."""
 
     id: int
     machine: str
@@ -26,6 +44,9 @@ class Alarm(BaseModel):
     name_en: str
     name_zh: str
     standard: str
+    unit: str
+    template_version: int
+    limit: LimitRow | None
     severity: str
     raised_at: datetime
     cleared_at: datetime | None
@@ -51,18 +72,20 @@ class Shelving(BaseModel):
 
 
 def to_alarm(row: AlarmRow) -> Alarm:
-    """A stored alarm with the words of its template's limit."""
-    template = template_library().get(row.template)
-    limit = next((entry for entry in template.limits if entry.key == row.limit_key), None) if template else None
+    """A stored alarm with the limit that made it."""
+    kept = row.limit_row or _limit_row(row)
     return Alarm(
         id=row.id,
         machine=row.machine,
         machine_id=row.machine_id,
         site=row.site,
         limit_key=row.limit_key,
-        name_en=limit.name_en if limit else row.limit_key,
-        name_zh=limit.name_zh if limit else row.limit_key,
-        standard=f"{limit.standard} {limit.edition}".strip() if limit else "",
+        name_en=kept.get("name_en", row.limit_key),
+        name_zh=kept.get("name_zh", row.limit_key),
+        standard=kept.get("cited", ""),
+        unit=kept.get("unit", ""),
+        template_version=row.template_version,
+        limit=LimitRow.model_validate(kept) if kept else None,
         severity=row.severity,
         raised_at=row.raised_at,
         cleared_at=row.cleared_at,
@@ -74,6 +97,15 @@ def to_alarm(row: AlarmRow) -> Alarm:
         shelved_until=row.shelved_until,
         shelved_by=row.shelved_by,
     )
+
+
+def _limit_row(row: AlarmRow) -> dict[str, Any]:
+    """The limit of an alarm that was raised before limits were kept; nothing where the template has changed since."""
+    template = template_library().get(row.template)
+    if template is None or template.version != row.template_version:
+        return {}
+    limits = {entry.limit.key: entry for entry in template.resolved_limits(template.complete_nameplate({}))}
+    return limits[row.limit_key].row() if row.limit_key in limits else {}
 
 
 @router.get("/alarms")

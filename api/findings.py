@@ -1,22 +1,51 @@
-"""Findings: what analytics concludes of a machine, with its evidence and what to do."""
+"""Findings: what analytics concludes of a machine, what people say of it, and how often it was right."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from analytics import hit_rate
 from api.context import TenantConnection
+from api.identity import Engineer
 from api.paging import Cursor, Limit, Page, decode_time_cursor, encode_cursor
-from api.problems import not_found
-from historian import FindingRow, get_finding, list_findings
+from api.problems import Problem, not_found
+from historian import Connection, FindingRow, get_finding, list_findings, verdicts
 from plant import fault_library
 
 router = APIRouter(tags=["findings"])
 
+Verdict = Literal["confirmed", "other_fault", "nothing_found"]
+
+
+class Rate(BaseModel):
+    """How often something was right, as people found it; low and high of 95 %, null with too few answers to say."""
+
+    right: int
+    n: int
+    low: float | None
+    high: float | None
+    text_en: str
+    text_zh: str
+
+
+class Answer(BaseModel):
+    """What a person said of a finding last, on the finding or by closing the job that answered it."""
+
+    verdict: Verdict
+    found_mode: str | None
+    note: str | None
+    by: str | None
+    at: datetime
+
 
 class Finding(BaseModel):
-    """A finding; advice and names in both languages come from the fault library."""
+    """A finding; advice and names in both languages come from the fault library.
+
+    hit_rate: how often findings of this failure mode were right so far
+    """
 
     id: int
     machine: str
@@ -42,10 +71,37 @@ class Finding(BaseModel):
     cause: str
     cause_zh: str
     model_version: int | None
+    answer: Answer | None
+    hit_rate: Rate
 
 
-def to_finding(row: FindingRow) -> Finding:
-    """A stored finding with the words of the fault library."""
+class FindingAnswer(BaseModel):
+    """What a person says of a finding."""
+
+    verdict: Verdict
+    found_mode: str | None = Field(None, description="the failure mode that was found")
+    note: str | None = Field(None, max_length=2000)
+
+
+class SymptomRate(Rate):
+    """How often findings of a mode that this symptom spoke for were right."""
+
+    indicator: str
+
+
+class ModeRate(Rate):
+    """What was found where a failure mode had been said; precision: confirmed over all that were answered."""
+
+    failure_mode: str
+    confirmed: int
+    other_fault: int
+    nothing_found: int
+    precision: float
+    symptoms: list[SymptomRate]
+
+
+def to_finding(row: FindingRow, rates: Mapping[str, Rate]) -> Finding:
+    """A stored finding with the words of the fault library; rates: of :func:`rates_by_mode`."""
     fault = fault_library().get(row.failure_mode)
     return Finding(
         id=row.id,
@@ -72,7 +128,36 @@ def to_finding(row: FindingRow) -> Finding:
         cause=fault.cause_en if fault else "",
         cause_zh=fault.cause_zh if fault else "",
         model_version=row.model_version,
+        answer=to_answer(row),
+        hit_rate=rates.get(row.failure_mode, to_rate(0, 0)),
     )
+
+
+def to_answer(row: FindingRow) -> Answer | None:
+    """What was said of a finding last."""
+    if row.verdict is None:
+        return None
+    return Answer.model_validate(
+        {
+            "verdict": row.verdict,
+            "found_mode": row.found_mode,
+            "note": row.verdict_note or None,
+            "by": row.verdict_by,
+            "at": row.verdict_at,
+        }
+    )
+
+
+def to_rate(right: int, n: int) -> Rate:
+    """A share of right diagnoses as it is shown."""
+    return Rate.model_validate(hit_rate(right, n), from_attributes=True)
+
+
+async def rates_by_mode(connection: Connection) -> dict[str, Rate]:
+    """How often findings were right so far, by failure mode."""
+    return {
+        row.failure_mode: to_rate(row.confirmed, row.answered) for row in await verdicts.answers_by_mode(connection)
+    }
 
 
 @router.get("/findings")
@@ -87,10 +172,11 @@ async def findings(
     rows = await list_findings(
         connection, machine_id=machine, is_open=open, after=decode_time_cursor(cursor), limit=limit + 1
     )
+    rates = await rates_by_mode(connection)
     page = rows[:limit]
     more = len(rows) > limit
     return Page(
-        items=[to_finding(row) for row in page],
+        items=[to_finding(row, rates) for row in page],
         next_cursor=encode_cursor(page[-1].opened_at.isoformat(), page[-1].id) if more else None,
     )
 
@@ -101,4 +187,44 @@ async def finding(connection: TenantConnection, finding_id: int) -> Finding:
     row = await get_finding(connection, finding_id)
     if row is None:
         raise not_found("finding", finding_id)
-    return to_finding(row)
+    return to_finding(row, await rates_by_mode(connection))
+
+
+@router.post("/findings/{finding_id}/verdict")
+async def answer(connection: TenantConnection, user: Engineer, finding_id: int, body: FindingAnswer) -> Finding:
+    """Say that a finding is right, that it was another fault, or that nothing was found; the last word counts."""
+    check_answer(body.verdict, body.found_mode)
+    if not await verdicts.answer_finding(connection, finding_id, body.verdict, body.found_mode, body.note, user.name):
+        raise not_found("finding", finding_id)
+    return await finding(connection, finding_id)
+
+
+def check_answer(verdict: str, found_mode: str | None) -> None:
+    """Raise :class:`Problem` where a failure mode is named that nobody knows, or where nothing was found."""
+    if found_mode is None:
+        return
+    if found_mode not in fault_library():
+        raise Problem(422, f"found_mode must be one of {', '.join(fault_library())}.")
+    if verdict == "nothing_found":
+        raise Problem(422, "found_mode says what was found: leave it out, or choose another verdict.")
+
+
+@router.get("/findings-statistics")
+async def statistics(connection: TenantConnection) -> list[ModeRate]:
+    """How often findings were right, by failure mode and symptom, as people found it; each with its interval."""
+    symptoms: dict[str, list[SymptomRate]] = {}
+    for row in await verdicts.answers_by_symptom(connection):
+        rate = to_rate(row.confirmed, row.answered)
+        symptoms.setdefault(row.failure_mode, []).append(SymptomRate(indicator=row.indicator, **rate.model_dump()))
+    return [
+        ModeRate(
+            failure_mode=row.failure_mode,
+            confirmed=row.confirmed,
+            other_fault=row.other_fault,
+            nothing_found=row.nothing_found,
+            precision=row.confirmed / row.answered,
+            symptoms=symptoms.get(row.failure_mode, []),
+            **to_rate(row.confirmed, row.answered).model_dump(),
+        )
+        for row in await verdicts.answers_by_mode(connection)
+    ]

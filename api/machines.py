@@ -1,17 +1,19 @@
 """Machines: the ranked list, one machine, its trends; and the whole fleet in columns."""
 
 import math
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from analytics import Answer, detectability_now
 from api.context import TenantConnection
 from api.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from api.problems import Problem, not_found
 from historian import Connection, FleetRow, find_signal, get_detail, get_machine, list_fleet, list_signals, read_trend
-from plant import Quality, template_library, to_datetime
+from plant import Nameplate, Quality, Template, fault_library, template_library, to_datetime
 
 router = APIRouter(tags=["machines"])
 
@@ -19,7 +21,11 @@ _SORTS = ("risk", "code", "health", "site", "line", "state", "id")
 
 
 class Machine(BaseModel):
-    """A machine as lists show it; health 0..100, risk 0..1, both null while it is learnt what is normal."""
+    """A machine as lists show it; health 0..100, risk 0..1, both null while it is learnt what is normal.
+
+    held_since: health and risk rest in part on what was last known then, because data are missing or the machine
+    stands; null where all is of ``judged_at``
+    """
 
     id: int
     code: str
@@ -32,6 +38,7 @@ class Machine(BaseModel):
     health: float | None
     risk: float | None
     judged_at: datetime | None
+    held_since: datetime | None
     failure_mode: str | None
     probability: float | None
     active_alarms: int
@@ -49,6 +56,28 @@ class Signal(BaseModel):
     quality: str | None
 
 
+class Detectability(BaseModel):
+    """Whether a failure mode can be told of a machine, by its sensors and at this moment.
+
+    because: null where it can; not_measured, lost (nothing believable comes now), standing, history (too little of
+    the last hours was seen) or learning
+    why: because, in words; text: the whole sentence; settled_by: what would settle it
+    missing: signals, or measurements that no signal gives, that would be enough
+    """
+
+    failure_mode: str
+    name_en: str
+    name_zh: str
+    because: str | None
+    missing: list[str]
+    why_en: str
+    why_zh: str
+    text_en: str
+    text_zh: str
+    settled_by_en: str
+    settled_by_zh: str
+
+
 class MachineDetail(Machine):
     """A machine with nameplate, signals and what analytics last found."""
 
@@ -61,6 +90,7 @@ class MachineDetail(Machine):
     model_version: int | None
     indicators: dict[str, float]
     signals: list[Signal]
+    detectability: list[Detectability]
 
 
 class Trend(BaseModel):
@@ -93,6 +123,7 @@ def to_machine(row: FleetRow) -> Machine:
         health=row.health,
         risk=row.risk,
         judged_at=row.judged_at,
+        held_since=row.held_since,
         failure_mode=row.failure_mode,
         probability=row.probability,
         active_alarms=row.active_alarms,
@@ -182,18 +213,43 @@ async def machine_detail(connection: Connection, machine_id: int) -> MachineDeta
         )
         for signal in await list_signals(connection, machine_id)
     ]
+    explanation = detail.explanation or {}
+    nameplate = template.complete_nameplate(detail.nameplate) if template is not None else detail.nameplate
     return MachineDetail(
         **to_machine(row).model_dump(),
         area=detail.area,
         site_name=detail.site_name,
         time_zone=detail.time_zone,
-        nameplate=template.complete_nameplate(detail.nameplate) if template is not None else detail.nameplate,
+        nameplate=nameplate,
         downtime_cost_per_h=detail.downtime_cost_per_h,
         currency=detail.currency,
         model_version=detail.model_version,
-        indicators=(detail.explanation or {}).get("indicators", {}),
+        indicators=explanation.get("indicators", {}),
         signals=signals,
+        detectability=_told(template, nameplate, row, explanation, signals) if template is not None else [],
     )
+
+
+def _told(
+    template: Template, nameplate: Nameplate, row: FleetRow, explanation: dict[str, Any], signals: list[Signal]
+) -> list[Detectability]:
+    """What can be told of a machine now; of one that is off-line nothing is known now."""
+    answers = detectability_now(
+        template,
+        nameplate,
+        {signal.key for signal in signals if signal.time is not None},
+        explanation.get("indicators", {}) if row.state != "off_line" else {},
+        explanation.get("suspects", ()),
+        running=explanation.get("running", False),
+        learning=row.health is None,
+    )
+    return [to_detectability(entry) for entry in answers]
+
+
+def to_detectability(entry: Answer) -> Detectability:
+    """An answer with the failure mode's names."""
+    fault = fault_library()[entry.failure_mode]
+    return Detectability(**asdict(entry), name_en=fault.name_en, name_zh=fault.name_zh)
 
 
 @router.get("/machines/{machine_id}/trend")

@@ -1,4 +1,4 @@
-"""Planned work, spare parts, the life of machines, and how often findings were right."""
+"""Planned work, spare parts, and the life of machines."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -81,16 +81,6 @@ class Document(BaseModel):
 
     title: str = Field(min_length=1, max_length=200)
     reference: str = Field(min_length=1, max_length=2000)
-
-
-class HitRate(BaseModel):
-    """What was found where a failure mode had been said; precision: confirmed over all that were answered."""
-
-    failure_mode: str
-    confirmed: int
-    other_fault: int
-    nothing_found: int
-    precision: float
 
 
 @router.get("/maintenance-plans")
@@ -177,19 +167,3 @@ async def add_document(connection: TenantConnection, _user: Engineer, machine_id
     """Keep where a document lies."""
     if not await maintenance.add_document(connection, machine_id, body.title, body.reference):
         raise not_found("machine", machine_id)
-
-
-@router.get("/findings-statistics")
-async def statistics(connection: TenantConnection) -> list[HitRate]:
-    """How often findings were right, by failure mode, as people found it when they closed the work orders."""
-    rows = await maintenance.hit_rates(connection)
-    return [
-        HitRate(
-            failure_mode=row.failure_mode,
-            confirmed=row.confirmed,
-            other_fault=row.other_fault,
-            nothing_found=row.nothing_found,
-            precision=row.confirmed / (row.confirmed + row.other_fault + row.nothing_found),
-        )
-        for row in rows
-    ]

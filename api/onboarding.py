@@ -10,8 +10,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from analytics import detectability
 from api.context import TenantConnection
 from api.identity import Viewer
+from api.machines import Detectability, to_detectability
 from api.problems import not_found
 from historian import get_detail, get_machine, read_recent
 from onboarding import DEFAULT_MACHINE, Tag, by_signal, check_machine
@@ -86,11 +88,12 @@ class CheckItem(BaseModel):
 
 
 class Check(BaseModel):
-    """The commissioning check of a machine, what is wrong first."""
+    """The commissioning check of a machine, what is wrong first; and which failure modes its signals can show."""
 
     machine_id: int
     ok: bool
     items: list[CheckItem]
+    detectability: list[Detectability]
 
 
 @router.post("/propose")
@@ -121,8 +124,11 @@ async def check(
         for key, signal in signals.items()
     }
     answers = check_machine(template, nameplate, by_signal(batch, newest), to_microseconds(datetime.now(UTC)))
+    complete = template.complete_nameplate(nameplate)
+    arrived = {key for key, (_, time) in newest.items() if time is not None}
     return Check(
         machine_id=machine_id,
         ok=all(answer.level != "problem" for answer in answers),
         items=[CheckItem.model_validate(asdict(answer)) for answer in answers],
+        detectability=[to_detectability(entry) for entry in detectability(template, complete, arrived)],
     )

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from api.context import TenantConnection
+from api.findings import Verdict
 from api.identity import Engineer
 from api.paging import Cursor, Limit, Page, decode_time_cursor, encode_cursor
 from api.problems import Problem, not_found
@@ -27,7 +28,6 @@ router = APIRouter(tags=["work orders"])
 
 Kind = Literal["corrective", "preventive", "condition_based", "inspection"]
 State = Literal["open", "in_progress", "done", "cancelled"]
-Verdict = Literal["confirmed", "other_fault", "nothing_found"]
 _NOTES = ("verdict", "found_mode", "checklist", "attachments", "meter_readings")
 
 

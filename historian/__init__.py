@@ -4,7 +4,7 @@ Takes in batches, judgements and people's decisions; hands out columns and rows.
 TimescaleDB Apache edition and TimescaleDB Community edition are told apart here and nowhere else.
 """
 
-from historian import accounts, maintenance
+from historian import accounts, maintenance, verdicts
 from historian.alarms import RaisedAlarm, active_alarms, clear_alarm, raise_alarm
 from historian.commissioning import find_machine, read_recent
 from historian.compaction import Compacted, compact_closed, open_late
@@ -267,5 +267,6 @@ __all__ = [
     "store_model",
     "store_readings",
     "update_finding",
+    "verdicts",
     "whole_hours",
 ]

@@ -1,15 +1,16 @@
 """Limit alarms as analytics raises and clears them; acknowledging and shelving belong to people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from historian.database import Connection
 
 ACTIVE = "select machine_id, limit_key, raised_at, value from alarm where cleared_at is null"
 # One active alarm a machine and limit (unique index alarm_active_once).
 RAISE = """
-insert into alarm (tenant_id, machine_id, limit_key, template_version, severity, raised_at, threshold, value)
-values ($1, $2, $3, $4, $5, $6, $7, $8)
+insert into alarm (tenant_id, machine_id, limit_key, template_version, severity, raised_at, threshold, value, limit_row)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 on conflict (machine_id, limit_key) where cleared_at is null do nothing
 """
 CLEAR = """
@@ -19,7 +20,7 @@ update alarm set cleared_at = $3, value = $4 where machine_id = $1 and limit_key
 
 @dataclass(frozen=True, slots=True)
 class RaisedAlarm:
-    """An alarm to raise: source time, the limit's number and the value that broke it."""
+    """An alarm to raise: source time, the limit's number, the value that broke it, and the limit as it was."""
 
     tenant_id: int
     machine_id: int
@@ -29,6 +30,7 @@ class RaisedAlarm:
     raised_at: datetime
     threshold: float
     value: float
+    limit_row: dict[str, Any] = field(default_factory=dict)
 
 
 async def active_alarms(connection: Connection) -> dict[tuple[int, str], tuple[datetime, float]]:
@@ -49,6 +51,7 @@ async def raise_alarm(connection: Connection, alarm: RaisedAlarm) -> None:
         alarm.raised_at,
         alarm.threshold,
         alarm.value,
+        alarm.limit_row,
     )
 
 

@@ -46,8 +46,19 @@ SIGNAL_ID = "select id, unit from signal where machine_id = $1 and key = $2"
 _FINDING = """
 select finding.id, machine.id as machine_id, machine.code as machine, site.key as site, finding.failure_mode,
     finding.probability, finding.severity, finding.opened_at, finding.updated_at, finding.closed_at,
-    finding.onset_at, finding.act_before, finding.evidence, finding.ranking, finding.model_version
+    finding.onset_at, finding.act_before, finding.evidence, finding.ranking, finding.model_version,
+    said.verdict, said.found_mode, said.note, said.by, said.at
 from finding join machine on machine.id = finding.machine_id join site on site.id = machine.site_id
+left join lateral (
+    select * from (
+        select finding.verdict, finding.found_mode, finding.verdict_note as note, finding.verdict_by as by,
+            finding.verdict_at as at
+        where finding.verdict is not null
+        union all
+        select verdict, found_mode, found, assignee, closed_at from work_order
+        where finding_id = finding.id and state = 'done' and verdict is not null
+    ) as each order by at desc nulls last limit 1
+) said on true
 """
 # Findings, newest first, after a cursor (index finding_by_time).
 FINDINGS = (
@@ -64,7 +75,8 @@ FINDING = _FINDING + " where finding.id = $1"
 _ALARM = """
 select alarm.id, machine.id as machine_id, machine.code as machine, site.key as site, machine.template,
     alarm.limit_key, alarm.severity, alarm.raised_at, alarm.cleared_at, alarm.threshold, alarm.value,
-    alarm.acknowledged_at, alarm.acknowledged_by, alarm.acknowledge_note, alarm.shelved_until, alarm.shelved_by
+    alarm.acknowledged_at, alarm.acknowledged_by, alarm.acknowledge_note, alarm.shelved_until, alarm.shelved_by,
+    alarm.template_version, alarm.limit_row
 from alarm join machine on machine.id = alarm.machine_id join site on site.id = machine.site_id
 """
 # Alarms, newest first, after a cursor (index alarm_by_time).
@@ -164,7 +176,7 @@ class MachineDetail:
 
 @dataclass(frozen=True, slots=True)
 class FindingRow:
-    """A finding as it is stored."""
+    """A finding as it is stored, and what was said of it last: on itself, or by the job that answered it."""
 
     id: int
     machine_id: int
@@ -181,11 +193,16 @@ class FindingRow:
     evidence: list[dict[str, Any]]
     ranking: list[dict[str, Any]]
     model_version: int | None
+    verdict: str | None
+    found_mode: str | None
+    verdict_note: str | None
+    verdict_by: str | None
+    verdict_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmRow:
-    """An alarm as it is stored."""
+    """An alarm as it is stored; limit_row: the limit as it was when it was raised."""
 
     id: int
     machine_id: int
@@ -203,6 +220,8 @@ class AlarmRow:
     acknowledge_note: str | None
     shelved_until: datetime | None
     shelved_by: str | None
+    template_version: int
+    limit_row: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

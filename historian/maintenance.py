@@ -49,15 +49,6 @@ PART_TOTAL = """
 update work_order set parts_cost = (select sum(quantity * unit_cost) from work_part where work_order_id = $1)
 where id = $1
 """
-# Findings that were answered, by what was found there.
-STATISTICS = """
-select finding.failure_mode, count(*) filter (where verdict = 'confirmed')::int as confirmed,
-    count(*) filter (where verdict = 'other_fault')::int as other_fault,
-    count(*) filter (where verdict = 'nothing_found')::int as nothing_found
-from work_order join finding on finding.id = work_order.finding_id
-where work_order.state = 'done' and verdict is not null
-group by 1 order by 1
-"""
 PARTS = """
 select spare_part.key, spare_part.name, stock, minimum, lead_time_days, unit_cost, failure_modes,
     (select count(*)::int from finding where closed_at is null and failure_mode = any(failure_modes)) as wanted,
@@ -121,16 +112,6 @@ class JobDetail:
     found_mode: str | None
     labour: list[dict[str, Any]]
     parts: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class HitRate:
-    """What people found where a failure mode had been said."""
-
-    failure_mode: str
-    confirmed: int
-    other_fault: int
-    nothing_found: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,11 +198,6 @@ async def use_part(connection: Connection, order_id: int, part: str, quantity: f
         return False
     await connection.execute(PART_TOTAL, order_id)
     return True
-
-
-async def hit_rates(connection: Connection) -> list[HitRate]:
-    """What was found where findings were answered, by failure mode."""
-    return [HitRate(*row.values()) for row in await connection.fetch(STATISTICS)]
 
 
 async def list_parts(connection: Connection) -> list[SparePart]:

@@ -61,8 +61,12 @@ async def plant_with(database: Database, machines: int, tenant: str = "default",
             tenant_id, ids[0], "bearing_wear_de", 0.97, "alarm", now, None, act_before, [evidence], [], 1
         )
         await open_finding(connection, finding)
+        motor = template_library()["motor"]
+        limits = {entry.limit.key: entry for entry in motor.resolved_limits(motor.complete_nameplate({}))}
+        key = "vibration_de_warning"
         await raise_alarm(
-            connection, RaisedAlarm(tenant_id, ids[0], "vibration_de_warning", 1, "warning", now, 2.8, 3.4)
+            connection,
+            RaisedAlarm(tenant_id, ids[0], key, motor.version, "warning", now, 2.8, 3.4, limits[key].row()),
         )
         entry = (await load_directory(connection, tenant_id)).machine("site-a", "M001")
         assert entry is not None

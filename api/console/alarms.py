@@ -7,6 +7,7 @@ from nicegui import ui
 from api.alarms import Alarm, to_alarm
 from api.console.session import Console, Visitor, frame, keep_updated, local
 from historian import acknowledge_alarm, list_alarms, list_sites, shelve_alarm
+from plant import unit
 
 _COLOURS = {"notice": "#9aa5ad", "warning": "#ef9f27", "alarm": "#d84315", "critical": "#b71c1c"}
 _SHELVE = timedelta(hours=8)
@@ -60,9 +61,14 @@ def alarm_card(console: Console, visitor: Visitor, alarm: Alarm, zone: str, *, w
             if alarm.cleared_at is not None:
                 parts.append(f"{visitor.say('cleared')} {local(alarm.cleared_at, zone, seconds=True)}")
             if alarm.value is not None and alarm.threshold is not None:
-                parts.append(f"{visitor.say('worst')} {alarm.value:.3g}, {visitor.say('limit')} {alarm.threshold:.3g}")
+                symbol = unit(alarm.unit).symbol if alarm.unit else ""
+                worst, limit = (f"{number:.3g} {symbol}".strip() for number in (alarm.value, alarm.threshold))
+                parts.append(f"{visitor.say('worst')} {worst}, {visitor.say('limit')} {limit}")
             if alarm.standard:
                 parts.append(alarm.standard)
+            if alarm.limit is not None and not alarm.limit.verified:
+                parts.append(visitor.say("not_signed"))
+            parts.append(f"{visitor.say('template_version')} {alarm.template_version}")
             ui.label("  ·  ".join(parts)).classes("brain-quiet")
             if alarm.acknowledged_by:
                 ui.label(f"{visitor.say('acknowledged_by')} {alarm.acknowledged_by}").classes("brain-quiet")

@@ -8,13 +8,13 @@ from nicegui import ui
 from api.alarms import to_alarm
 from api.console.alarms import alarm_card
 from api.console.charts import chart_option, grouped
+from api.console.findings import AnswerDialog, finding_card
 from api.console.session import Console, Visitor, frame, keep_updated, local, risk_colour
-from api.findings import Finding, to_finding
-from api.machines import MachineDetail, machine_detail, signal_trend
+from api.findings import Finding, rates_by_mode, to_finding
+from api.machines import Detectability, MachineDetail, machine_detail, signal_trend
 from api.problems import Problem
-from api.work_orders import open_answer
 from historian import list_alarms, list_findings
-from plant import fault_library, template_library, unit
+from plant import template_library, unit
 
 _RANGES = {"15 min": 0.25, "1 h": 1.0, "8 h": 8.0, "1 d": 24.0, "5 d": 120.0}
 _POINTS = 600
@@ -49,6 +49,9 @@ class _MachinePage:
         self._zone = detail.time_zone
         self._template = template_library().get(detail.template)
         self._seen: list[Any] = []
+        self._told: list[Detectability] = []
+        # Outside of what is drawn anew while somebody writes into it.
+        self._answer = AnswerDialog(console, visitor, self.update)
         self._head = ui.row().classes("brain-card w-full items-center gap-6 flex-wrap")
         with ui.element("div").classes("w-full grid gap-3 grid-cols-1 xl:grid-cols-3"):
             with ui.column().classes("gap-3 xl:col-span-2 w-full"):
@@ -66,6 +69,7 @@ class _MachinePage:
                         self._charts.append((chosen, ui.echart({}).classes("w-full").style("height:190px")))
             with ui.column().classes("gap-3 w-full"):
                 self._alarms = ui.column().classes("w-full gap-2")
+                self._detectability = ui.element("div").classes("brain-card")
                 with ui.element("div").classes("brain-card"):
                     ui.label(visitor.say("values")).classes("brain-title")
                     self._values = ui.element("div").classes("grid grid-cols-2 gap-x-4 gap-y-1 text-sm")
@@ -77,11 +81,14 @@ class _MachinePage:
         """Everything that changes."""
         async with self._console.connection(self._visitor) as connection:
             detail = await machine_detail(connection, self._id)
-            findings = [to_finding(row) for row in await list_findings(connection, machine_id=self._id, is_open=True)]
+            rates = await rates_by_mode(connection)
+            rows = await list_findings(connection, machine_id=self._id, is_open=True)
+            findings = [to_finding(row, rates) for row in rows]
             alarms = [to_alarm(row) for row in await list_alarms(connection, machine_id=self._id, is_active=True)]
         findings.sort(key=lambda finding: -finding.probability)
         self._show_head(detail)
         self._show_values(detail)
+        self._show_detectability(detail)
         seen = [*findings, *alarms]
         if seen != self._seen or not self._findings.default_slot.children:
             self._seen = seen
@@ -111,6 +118,39 @@ class _MachinePage:
                     elif colour and key == "state" and detail.state in ("down", "off_line"):
                         label.style(f"color:{colour}")
                     ui.label(say(key)).classes("brain-quiet")
+                    if key == "health" and detail.held_since is not None:
+                        ui.label(f"{say('held_since')} {local(detail.held_since, self._zone)}").classes(
+                            "brain-quiet"
+                        ).tooltip(say("held_hint"))
+
+    def _show_detectability(self, detail: MachineDetail) -> None:
+        """What its sensors can show now, and why not the rest."""
+        if detail.detectability == self._told and self._detectability.default_slot.children:
+            return
+        self._told = detail.detectability
+        visitor, say = self._visitor, self._visitor.say
+        told = [entry for entry in detail.detectability if entry.because is None]
+        untold: dict[str, list[Detectability]] = {}
+        for entry in detail.detectability:
+            if entry.because is not None:
+                untold.setdefault(visitor.pick(entry.why_en, entry.why_zh), []).append(entry)
+
+        def names(entries: list[Detectability]) -> str:
+            return visitor.pick(
+                "; ".join(entry.name_en for entry in entries), "、".join(entry.name_zh for entry in entries)
+            )
+
+        self._detectability.clear()
+        with self._detectability:
+            ui.label(say("detectability")).classes("brain-title")
+            ui.label(f"{len(told)} / {len(detail.detectability)} {say('can_be_told')}").classes("text-sm")
+            ui.label(names(told)).classes("brain-quiet")
+            for why, entries in untold.items():
+                ui.label(f"{say('cannot_tell')}: {names(entries)}").classes("text-sm mt-2")
+                ui.label(why).classes("brain-quiet")
+                if entries[0].because == "not_measured":
+                    for settled in {visitor.pick(entry.settled_by_en, entry.settled_by_zh): None for entry in entries}:
+                        ui.label(f"{say('settled_by')}: {settled}").classes("brain-quiet")
 
     def _show_values(self, detail: MachineDetail) -> None:
         self._values.clear()
@@ -143,51 +183,7 @@ class _MachinePage:
                 with ui.element("div").classes("brain-card"):
                     ui.label(self._visitor.say("no_findings")).classes("brain-quiet")
             for finding in findings:
-                self._finding_card(finding)
-
-    def _finding_card(self, finding: Finding) -> None:
-        visitor, say = self._visitor, self._visitor.say
-        colour = risk_colour(finding.probability, "running")
-        with ui.element("div").classes("brain-card").style(f"border-left:5px solid {colour}"):
-            with ui.row().classes("w-full items-baseline justify-between"):
-                ui.label(visitor.pick(finding.name_en, finding.name_zh)).classes("text-lg font-semibold")
-                ui.label(f"{say('sure')} {finding.probability:.0%}").classes("text-base font-semibold")
-            ui.label(
-                f"{say('since')} {local(finding.opened_at, self._zone)}   ·   "
-                f"{say('act_before')} {local(finding.act_before, self._zone)}"
-            ).classes("brain-quiet")
-            ui.label(visitor.pick(finding.cause, finding.cause_zh)).classes("text-sm mt-1")
-            with ui.element("div").classes("grid grid-cols-1 md:grid-cols-2 gap-4 mt-2"):
-                for direction in ("for", "against"):
-                    rows = [row for row in finding.evidence if row["direction"] == direction]
-                    if not rows:
-                        continue
-                    with ui.column().classes("gap-1"):
-                        ui.label(say(f"evidence_{direction}")).classes("brain-title")
-                        for row in rows:
-                            ui.label(_evidence(row, visitor)).classes("text-sm")
-                with ui.column().classes("gap-1"):
-                    ui.label(say("advice")).classes("brain-title")
-                    ui.label(
-                        f"{say('first_check')}: {visitor.pick(finding.first_check, finding.first_check_zh)}"
-                    ).classes("text-sm")
-                    for advice in finding.advice_zh if visitor.language == "zh" else finding.advice:
-                        ui.label(f"• {advice}").classes("text-sm")
-                others = [row for row in finding.ranking if row["failure_mode"] != finding.failure_mode]
-                if others:
-                    with ui.column().classes("gap-1"):
-                        ui.label(say("others")).classes("brain-title")
-                        for row in others:
-                            ui.label(_other(row, visitor)).classes("text-sm")
-
-            async def order() -> None:
-                async with self._console.connection(visitor) as connection:
-                    made = await open_answer(connection, finding.id, finding.failure_mode)
-                ui.notify(say("order_there") if made is None else f"{say('order_opened')}: {made.id}")
-
-            button = ui.button(say("order"), on_click=order).classes("mt-2")
-            button.props("dense no-caps outline color=blue-grey-7")
-            button.set_enabled(visitor.may_change)
+                finding_card(self._console, self._visitor, finding, self._zone, self._answer)
 
     async def _draw(self) -> None:
         end = datetime.now(UTC)
@@ -203,22 +199,3 @@ class _MachinePage:
                 chart.options.clear()
                 chart.options.update(chart_option(trends, limits, self._visitor, self._zone))
                 chart.update()
-
-
-def _evidence(row: dict[str, Any], visitor: Visitor) -> str:
-    text = visitor.pick(row["text_en"], row["text_zh"])
-    if row["value"] is None:
-        return text
-    symbol = row["unit"] if row["unit"] not in ("1", "") else ""
-    return f"{text}: {row['value']:.3g} {symbol} ({visitor.say('limit')} {row['limit']:.3g} {symbol})".replace(
-        " )", ")"
-    )
-
-
-def _other(row: dict[str, Any], visitor: Visitor) -> str:
-    fault = fault_library().get(row["failure_mode"])
-    name = visitor.pick(fault.name_en, fault.name_zh) if fault else row["failure_mode"]
-    text = f"{name} {row['probability']:.1%}"
-    if row.get("unknown"):
-        text += f" ({visitor.say('unknown')}: {', '.join(row['unknown'])})"
-    return text

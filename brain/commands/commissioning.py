@@ -13,6 +13,7 @@ from brain.commands.invocation import DataDir, Json, print_json, run_body
 from brain.failure import Failure
 
 if TYPE_CHECKING:
+    from analytics import Answer
     from brain.settings import Settings
     from onboarding import CheckAnswer
 
@@ -25,19 +26,29 @@ def check(
 ) -> None:
     """Judge what arrives of a machine: signals missing or stuck, units, phases, clock; each with what to do.
 
-    Exit code 1 where there are problems. Example: `brain onboard check works/M1`
+    Also says which failure modes cannot be told with what has arrived, and what would settle them. Exit code 1 where
+    there are problems. Example: `brain onboard check works/M1`
     """
     from brain.settings import load_settings
 
     site, slash, key = machine.partition("/")
     if not slash or not site or not key:
         raise typer.BadParameter("must be SITE/MACHINE, such as works/M1", param_hint="SITE/MACHINE")
-    answers = run_body(checked(load_settings(data_dir=data_dir), site, key, timedelta(minutes=minutes)))
+    answers, told = run_body(checked(load_settings(data_dir=data_dir), site, key, timedelta(minutes=minutes)))
     show_answers(answers)
+    show_untold(told)
     problems = sum(answer.level == "problem" for answer in answers)
     if as_json:
         items = [asdict(answer) for answer in answers]
-        print_json({"machine": machine, "ok": not problems, "problems": problems, "items": items})
+        print_json(
+            {
+                "machine": machine,
+                "ok": not problems,
+                "problems": problems,
+                "items": items,
+                "detectability": [asdict(answer) for answer in told],
+            }
+        )
     if problems:
         raise typer.Exit(1)
 
@@ -52,8 +63,20 @@ def show_answers(answers: "list[CheckAnswer]") -> None:
     Console(soft_wrap=True).print(table)
 
 
-async def checked(settings: "Settings", site: str, machine: str, span: timedelta) -> "list[CheckAnswer]":
-    """The answers for one machine; :class:`Failure` where it is not registered."""
+def show_untold(told: "list[Answer]") -> None:
+    """The failure modes that cannot be told with what arrives, and what would settle them."""
+    console = Console(soft_wrap=True)
+    untold = [answer for answer in told if answer.because is not None]
+    console.print(f"{len(told) - len(untold)} of {len(told)} failure modes can be told with what has arrived")
+    for answer in untold:
+        console.print(escape(f"{answer.text_en} Settled by: {answer.settled_by_en}"))
+
+
+async def checked(
+    settings: "Settings", site: str, machine: str, span: timedelta
+) -> "tuple[list[CheckAnswer], list[Answer]]":
+    """What arrives of one machine, and what it can show; :class:`Failure` where it is not registered."""
+    from analytics import detectability
     from brain.endpoints import database_url
     from historian import Database, ensure_tenant, find_machine, get_detail, get_machine, read_recent
     from onboarding import by_signal, check_machine
@@ -74,4 +97,7 @@ async def checked(settings: "Settings", site: str, machine: str, span: timedelta
         for key, signal in signals.items()
     }
     now = to_microseconds(datetime.now(UTC))
-    return check_machine(template_library()[row.template], nameplate, by_signal(batch, newest), now)
+    template = template_library()[row.template]
+    arrived = {key for key, (_, time) in newest.items() if time is not None}
+    told = detectability(template, template.complete_nameplate(nameplate), arrived)
+    return check_machine(template, nameplate, by_signal(batch, newest), now), told

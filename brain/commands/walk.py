@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from brain.commands.commissioning import checked, show_answers
+from brain.commands.commissioning import checked, show_answers, show_untold
 from brain.commands.invocation import run_body
 from brain.commands.proposals import apply, discovered, may_replace, show_items
 
@@ -46,7 +46,9 @@ def walk() -> None:
         if machine.machine in fed and typer.confirm(
             f"Once readings arrive: check {machine.site}/{machine.machine}?", default=True
         ):
-            show_answers(run_body(checked(settings, machine.site, machine.machine, _SPAN)))
+            answers, told = run_body(checked(settings, machine.site, machine.machine, _SPAN))
+            show_answers(answers)
+            show_untold(told)
 
 
 def decide(item: "Entry", proposal: "Proposal") -> None:

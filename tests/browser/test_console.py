@@ -107,6 +107,23 @@ async def test_an_engineer_finds_what_is_wrong_and_acknowledges(console: str, br
     assert complaints == []
 
 
+async def test_an_engineer_says_what_was_found_and_sees_what_cannot_be_told(console: str, browser: Browser) -> None:
+    page = await browser.new_page(locale="en-GB", viewport={"width": 1600, "height": 1000})
+    await _log_in(page, f"{console}/machines/1")
+    await expect(page.get_by_text("nobody has said yet whether this was right")).to_be_visible()
+    await expect(page.get_by_text("Cannot tell: Broken rotor bars", exact=True)).to_be_visible()
+    await expect(page.get_by_text("sidebands at f(1±2s)")).to_be_visible()
+    await page.get_by_role("button", name="Was it right?").click()
+    await page.get_by_text("It was another fault").click()
+    await page.get_by_label("What was found").click()
+    await page.get_by_role("option", name="Misalignment").click()
+    await page.get_by_label("Note").fill("coupling bolts")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_text("It was another fault (Misalignment) · admin")).to_be_visible()
+    await expect(page.get_by_text("right in 0 of 1 cases: too few to say")).to_be_visible()
+    await expect(page.get_by_text("ISO 20816-3 (10816-3:2009)").first).to_be_visible()
+
+
 async def test_every_page_asks_for_a_log_in(console: str, browser: Browser) -> None:
     page = await browser.new_page(locale="zh-CN")
     for path in ("/", "/machines/1", "/alarms", "/downtime", "/data"):

@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from api import ApiSettings, create_app
 from historian import Database, accounts, end_downtime
+from plant import template_library
 from tests.plant_records import PASSWORD, plant_with
 
 pytestmark = pytest.mark.integration
@@ -416,6 +417,109 @@ async def test_a_finding_becomes_a_job_with_labour_parts_and_a_verdict(client: h
     (group,) = await _values(client, **period)
     assert group["values"]["maintenance_cost"]["value"] == 540
     assert group["values"]["planned_work_share"]["value"] == 1
+
+
+async def test_people_say_whether_a_finding_was_right_and_the_last_word_counts(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await _log_in(client)
+    (finding,) = (await client.get("/api/v1/findings", params={"open": True})).json()["items"]
+    assert (finding["answer"], finding["hit_rate"]["n"]) == (None, 0)
+    path = f"/api/v1/findings/{finding['id']}/verdict"
+    for wrong, said in (
+        ({"verdict": "maybe"}, "confirmed"),
+        ({"verdict": "other_fault", "found_mode": "gremlins"}, "bearing_wear_nde"),
+        ({"verdict": "nothing_found", "found_mode": "misalignment"}, "leave it out"),
+    ):
+        refused = await client.post(path, json=wrong)
+        assert refused.status_code == 422
+        assert said in refused.text
+    assert (await client.post("/api/v1/findings/999/verdict", json={"verdict": "confirmed"})).status_code == 404
+    said = {"verdict": "other_fault", "found_mode": "misalignment", "note": "coupling"}
+    answered = (await client.post(path, json=said)).json()
+    assert (answered["answer"]["verdict"], answered["answer"]["by"]) == ("other_fault", "admin")
+    assert (answered["answer"]["found_mode"], answered["answer"]["note"]) == ("misalignment", "coupling")
+    assert (answered["hit_rate"]["right"], answered["hit_rate"]["n"]) == (0, 1)
+
+    # The job that answers it is closed later, and says otherwise: one finding counts once.
+    order = (await client.post(f"/api/v1/findings/{finding['id']}/work-order", json={"assignee": "li"})).json()["id"]
+    await client.patch(f"/api/v1/work-orders/{order}", json={"state": "done", "verdict": "confirmed", "found": "spall"})
+    (rate,) = (await client.get("/api/v1/findings-statistics")).json()
+    assert (rate["confirmed"], rate["other_fault"], rate["n"]) == (1, 0, 1)
+    assert (rate["low"], rate["high"]) == (None, None)
+    assert "too few to say" in rate["text_en"]
+    shown = (await client.get(f"/api/v1/findings/{finding['id']}")).json()["answer"]
+    assert (shown["verdict"], shown["by"], shown["note"]) == ("confirmed", "li", "spall")
+
+    async with database.connection() as connection:
+        await connection.execute(
+            "insert into finding (tenant_id, machine_id, failure_mode, probability, severity, opened_at, updated_at, "
+            "closed_at, evidence, verdict, verdict_at) select tenant_id, machine_id, failure_mode, 1, severity, now(), "
+            "now(), now(), case when n < 5 then evidence else '[]' end, "
+            "case when n < 7 then 'confirmed' else 'nothing_found' end, now() "
+            "from finding cross join generate_series(1, 8) as n"
+        )
+    (rate,) = (await client.get("/api/v1/findings-statistics")).json()
+    assert (rate["right"], rate["n"], rate["text_en"]) == (7, 9, "right in 7 of 9 cases, 45-94 %")
+    # Five of them rested on this symptom, and all five were right.
+    (symptom,) = rate["symptoms"]
+    assert (symptom["indicator"], symptom["right"], symptom["n"]) == ("vibration_ratio_de", 5, 5)
+    assert symptom["low"] == pytest.approx(0.566, abs=0.001)
+
+
+async def test_a_viewer_answers_no_finding_and_another_tenant_sees_none(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    async with database.connection() as connection:
+        await accounts.create_user(connection, 1, "looker", PASSWORD, role="viewer")
+    await plant_with(database, 1, "other", "stranger")
+    await _log_in(client, "looker")
+    assert (await client.post("/api/v1/findings/1/verdict", json={"verdict": "confirmed"})).status_code == 403
+    await _log_in(client, "stranger")
+    assert (await client.post("/api/v1/findings/1/verdict", json={"verdict": "confirmed"})).status_code == 404
+    assert (await client.get("/api/v1/findings-statistics")).json() == []
+
+
+async def test_an_alarm_says_which_limit_made_it_after_the_template_has_changed(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _log_in(client)
+    (before,) = (await client.get("/api/v1/alarms")).json()["items"]
+    motor = template_library()["motor"]
+    changed = motor.model_copy(update={"version": motor.version + 1, "limits": ()})
+    monkeypatch.setattr("api.alarms.template_library", lambda: {"motor": changed})
+    (after,) = (await client.get("/api/v1/alarms")).json()["items"]
+    assert after == before
+    assert (after["template_version"], after["threshold"], after["unit"]) == (motor.version, 2.8, "mm/s")
+    assert (after["limit"]["standard"], after["limit"]["verified"]) == ("ISO 20816-3", False)
+    assert after["name_zh"] == "驱动端振动进入C区"
+
+
+async def test_a_machine_says_what_its_sensors_can_show(client: httpx.AsyncClient, database: Database) -> None:
+    await _log_in(client)
+    explanation = {"indicators": {"current_ratio": 0.7, "voltage_ratio": 1.0, "load": 0.7}, "running": True}
+    async with database.connection() as connection:
+        await connection.execute(
+            "update machine_condition set explanation = $1, held_since = judged_at - interval '1 hour' "
+            "where machine_id = 1",
+            explanation,
+        )
+    machine = (await client.get("/api/v1/machines/1")).json()
+    told = {entry["failure_mode"]: entry for entry in machine["detectability"]}
+    assert told["overload"]["because"] is None
+    assert (told["broken_rotor_bar"]["because"], told["broken_rotor_bar"]["missing"]) == (
+        "not_measured",
+        ["current_waveform"],
+    )
+    assert told["cooling_blocked"]["because"] == "lost"
+    assert datetime.fromisoformat(machine["judged_at"]) - datetime.fromisoformat(machine["held_since"]) == timedelta(
+        hours=1
+    )
+    # The second motor has never sent anything.
+    silent = (await client.get("/api/v1/machines/2")).json()["detectability"]
+    assert {entry["because"] for entry in silent} == {"not_measured"}
+    check = (await client.get("/api/v1/onboarding/check", params={"machine_id": 1})).json()
+    assert [entry["failure_mode"] for entry in check["detectability"] if entry["because"]] == ["broken_rotor_bar"]
 
 
 async def test_plans_fall_due_by_calendar_or_running_hours(client: httpx.AsyncClient, database: Database) -> None:
