@@ -284,10 +284,12 @@ def fleet(
     as_json: Json = False,
 ) -> None:
     """Faults found and named in a simulated, labelled plant. Example: `brain bench fleet --machines 40 --days 20`"""
+    from brain.bench.cannot_tell import bench_cannot_tell
     from brain.bench.fleet import bench_fleet
 
     console = Console(soft_wrap=True)
     result = bench_fleet(machines, days, seed, every, console.print)
+    result["cannot_tell"] = told = bench_cannot_tell(seed, console.print)
     table = Table("failure mode", "faults", "found", "rank 1", "rank 3", "lead share", "lead h (p10)", "named instead")
     for mode, row in {**result["modes"], "all": result | {"named_first": []}}.items():
         table.add_row(
@@ -301,6 +303,11 @@ def fleet(
     console.print(
         f"{result['false_findings']} false findings in {result['machine_months']} machine-months without a fault: "
         f"{result['false_per_machine_month']} a machine-month {result['false_by_mode']}"
+    )
+    console.print(
+        f"without vibration, voltage or temperature sensors: of {told['hidden']} faults hidden then, "
+        f"{told['answered']} answered with cannot tell, {told['wrongly_named']} wrongly named, {told['silent']} silent; "
+        f"cannot tell said {told['said']} times, {told['said_of_found']} of what was found"
     )
     if as_json:
         print_json(result)
