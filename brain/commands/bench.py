@@ -306,7 +306,7 @@ def fleet(
     )
     console.print(
         f"without vibration, voltage or temperature sensors: of {told['hidden']} faults hidden then, "
-        f"{told['answered']} answered with cannot tell, {told['wrongly_named']} wrongly named, {told['silent']} silent; "
+        f"{told['answered']} answered cannot tell, {told['wrongly_named']} wrongly named, {told['silent']} silent; "
         f"cannot tell said {told['said']} times, {told['said_of_found']} of what was found"
     )
     if as_json:
