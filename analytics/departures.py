@@ -4,7 +4,7 @@ Works on source time, so a replayed recording is judged like live data.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,8 @@ class DepartureJudge:
         self._fleet = DepartureFleet()
         self._until: dict[int, int] = {}
         self._open: dict[int, int] = {}
+        # Health, risk and time of the newest sample that was judged by all signals.
+        self._whole: dict[int, tuple[float, float, int]] = {}
         self._held: dict[int, int] = {}
         self._sensor_cases: dict[int, Case] = {machine.id: Case() for machine in machines}
 
@@ -75,6 +77,9 @@ class DepartureJudge:
             if machine_id in self._models and "smoothed" in explanation.get("departure", {}):
                 states[machine_id] = DepartureState(**explanation["departure"])
                 self._until[machine_id] = to_microseconds(judged_at)
+                if "whole" in explanation:
+                    health, risk, at = explanation["whole"]
+                    self._whole[machine_id] = health, risk, at
         self._fleet.put({machine_id: model for machine_id, (_, model, _) in self._models.items()}, states)
         for finding in await open_findings(connection):
             if finding.machine_id in mine and finding.failure_mode == MODE:
@@ -110,6 +115,7 @@ class DepartureJudge:
             version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
             self._models[machine.id] = (version, model, to_microseconds(end))
             learnt[machine.id] = model
+            self._whole.pop(machine.id, None)
             log.info("model_learned", machine=machine.code, version=version, samples=behaviour.baseline_samples)
         if learnt:
             self._fleet.put(learnt, {})
@@ -141,7 +147,8 @@ class DepartureJudge:
         since = self._until[machine.id] + self._step_us
         for step in np.flatnonzero(np.isfinite(values).any(axis=1)).tolist():
             time = since + step * self._step_us
-            departed = bool(followed.departed[step])
+            # What nobody sees any more has not gone: a departure does not end while a signal is missing.
+            departed = bool(followed.departed[step]) or (bool(followed.blind[step]) and machine.id in self._open)
             await self._follow_sample(connection, machine, values[step], followed.smoothed[step], time, departed)
         self._until[machine.id] = since + (len(values) - 1) * self._step_us
         state = self._fleet.state(machine.id)
@@ -152,10 +159,12 @@ class DepartureJudge:
         sensors = diagnose(self._sensor_faults.values(), found)
         await self._follow_sensors(connection, machine, sensors, suspects, self._until[machine.id])
         health, risk = health_and_risk(verdicts, sensors, {MODE: self._fault} | self._sensor_faults)
+        health, risk, held = self._no_better(machine.id, health, risk, blind=bool(followed.blind[-1]))
         kept: dict[str, Any] = {
             "departure": state.as_json(),
             "indicators": {"departure": round(score, 4)} | {key: round(value, 4) for key, value in found.items()},
             "suspects": suspects,
+            "whole": self._whole.get(machine.id, (health, risk, self._until[machine.id])),
             "baseline": {
                 "samples": model.samples,
                 "seconds": model.samples * self._template.behaviour.sampling_s,
@@ -163,7 +172,20 @@ class DepartureJudge:
             },
         }
         at = to_datetime(self._until[machine.id])
-        await store_conditions(connection, [Condition(machine.id, machine.tenant_id, at, health, risk, version, kept)])
+        condition = Condition(machine.id, machine.tenant_id, at, health, risk, version, kept, held)
+        await store_conditions(connection, [condition])
+
+    def _no_better(
+        self, machine: int, health: float, risk: float, *, blind: bool
+    ) -> tuple[float, float, datetime | None]:
+        """Health and risk, no better than when all signals were last seen; and since when they are held."""
+        if not blind:
+            self._whole[machine] = health, risk, self._until[machine]
+            return health, risk, None
+        if machine not in self._whole:
+            return health, risk, None
+        seen_health, seen_risk, at = self._whole[machine]
+        return min(health, seen_health), max(risk, seen_risk), to_datetime(at)
 
     async def _follow_sample(
         self,

@@ -17,11 +17,13 @@ class Followed:
     """What came of one machine's samples.
 
     scores: float64 (n,), relative to the limit; departed: bool (n,)
+    blind: bool (n,), where a signal has been missing for so long that it does not count
     smoothed: float64 (n, signals), moving averages of the standardized signals
     """
 
     scores: NDArray[np.float64]
     departed: NDArray[np.bool_]
+    blind: NDArray[np.bool_]
     smoothed: NDArray[np.float64]
 
 
@@ -105,14 +107,18 @@ def _follow(group: _Group, samples: Mapping[int, Array]) -> dict[int, Followed]:
     for number, machine in enumerate(machines):
         values[number, : lengths[number]] = samples[machine]
     scores, departed = np.zeros((len(rows), steps)), np.zeros((len(rows), steps), bool)
+    blind = np.zeros((len(rows), steps), bool)
     smoothed = np.zeros((len(rows), steps, signals))
     for step in range(steps):
         some = int(np.sum(lengths > step))  # the longest come first
         believed = group.sensors.step(values[:some, step], rows[:some])
         scores[:some, step], departed[:some, step] = group.scorer.step(believed, rows[:some])
+        blind[:some, step] = group.scorer.left_out(rows[:some])
         smoothed[:some, step] = group.scorer.smoothed[rows[:some]]
     found = {}
     for number, machine in enumerate(machines):
         end = lengths[number]
-        found[machine] = Followed(scores[number, :end], departed[number, :end], smoothed[number, :end])
+        found[machine] = Followed(
+            scores[number, :end], departed[number, :end], blind[number, :end], smoothed[number, :end]
+        )
     return found

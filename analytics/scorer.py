@@ -121,6 +121,11 @@ class FleetScorer:
         self.scores[rows] = scores
         self._persistence.follow(scores, rows)
 
+    def left_out(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Machines (rows,) of which a signal has been missing for so long that it does not count."""
+        found: NDArray[np.bool_] = np.any(self._missing[rows] > _PATIENCE, axis=1)
+        return found
+
     def state(self, row: int) -> DepartureState:
         """What is carried of one machine."""
         held = self._persistence

@@ -33,6 +33,7 @@ def failure_modes() -> str:
             "what is seen of it",
             "speaks against it",
             "first check",
+            "settled by, where sensors cannot tell",
         ),
         (
             (
@@ -45,6 +46,7 @@ def failure_modes() -> str:
                 "; ".join(symptom.text_en for symptom in fault.symptoms if symptom.support > 0),
                 "; ".join(symptom.text_en for symptom in fault.symptoms if symptom.support < 0),
                 fault.first_check_en,
+                fault.settled_by_en or "the first check",
             )
             for fault in fault_library().values()
         ),

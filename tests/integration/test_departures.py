@@ -35,12 +35,14 @@ USUAL = {
 }
 # When flow falls, and when it is back [s].
 FALLS, BACK, END = 600, 800, 1000
+SILENT = 700
 
 
 async def _recorded(connection: Connection, sensor_fault: str = "") -> None:
     """Two pump sets: of the first, flow falls for a while; the second has no second accelerometer and stays well.
 
-    With a sensor's fault, flow does not fall, but its sensor fails and stays so.
+    With a sensor's fault, flow does not fall, but its sensor fails and stays so; ``silent``: it falls, and is heard of
+    no more.
     """
     tenant_id = await ensure_tenant(connection, "t", "t")
     await register_machines(
@@ -61,7 +63,8 @@ async def _recorded(connection: Connection, sensor_fault: str = "") -> None:
             times = START + np.arange(END) * MICROSECONDS
             ids = np.full(END, machine.signal_ids[key], np.int32)
             await PartitionKeeper().ensure(connection, READING, int(times[0]), int(times[-1]))
-            batch = Batch(times, ids, values, qualities)
+            sent = ~((sensor_fault == "silent") & (key == "flow") & (times >= START + SILENT * MICROSECONDS))
+            batch = Batch(times[sent], ids[sent], values[sent], qualities[sent])
             async with connection.transaction():
                 await store_readings(connection, batch)
             latest.note(batch)
@@ -158,3 +161,32 @@ async def test_a_bad_sensor_is_a_finding_of_its_own_and_takes_no_health(
     assert condition["explanation"]["suspects"] == ["flow"]
     assert condition["health"] > 90
     assert condition["risk"] > 0.2
+
+
+async def test_a_departure_does_not_end_because_its_signal_fell_silent(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with database.connection() as connection:
+        await _recorded(connection, "silent")
+        monkeypatch.setattr("analytics.departures._MOST_SAMPLES", 310)
+        seen = []
+        # A service that is started anew before every look: while flow is low, and long after it was heard last.
+        for _ in range(2):
+            await (await _judge(connection)).tick(connection, 0)
+            seen.append(
+                await connection.fetchrow(
+                    "select health, risk, held_since, judged_at from machine_condition "
+                    "join machine on machine.id = machine_condition.machine_id where code = 'p1'"
+                )
+            )
+        findings = await connection.fetch("select failure_mode, closed_at from finding")
+    low, silent = seen
+    assert to_datetime(START + FALLS * MICROSECONDS) < low["judged_at"] < silent["judged_at"]
+    assert low["held_since"] is None
+    assert low["health"] < 60
+    assert silent["health"] <= low["health"]
+    assert silent["risk"] >= low["risk"]
+    assert to_datetime(START + SILENT * MICROSECONDS) <= silent["held_since"] < silent["judged_at"]
+    assert [(finding["failure_mode"], finding["closed_at"]) for finding in findings] == [
+        ("unexplained_departure", None)
+    ]

@@ -45,7 +45,7 @@ async def _put(connection: Connection, machine: Machine, samples: Samples, keys:
 
 
 async def _shaking(connection: Connection) -> tuple[Machine, PlantSimulation, Samples]:
-    """A motor whose foundation is loose since the end of its learning: its model, six hours of minutes, no seconds yet."""
+    """A motor, its foundation loose since it was learnt: its model, hours of minutes, the newest seconds."""
     tenant_id = await ensure_tenant(connection, "t", "t")
     (spec,) = labelled_plan(4, 77, START, 3, {}, 0.0).specs[:1]
     await register_machines(connection, tenant_id, [spec])
