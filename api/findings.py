@@ -44,7 +44,7 @@ class Answer(BaseModel):
 class Finding(BaseModel):
     """A finding; advice and names in both languages come from the fault library.
 
-    hit_rate: how often findings of this failure mode were right so far
+    standard, source: of the failure mode's symptoms and limits; hit_rate: how often it was right so far
     """
 
     id: int
@@ -70,6 +70,8 @@ class Finding(BaseModel):
     first_check_zh: str
     cause: str
     cause_zh: str
+    standard: str
+    source: str
     model_version: int | None
     answer: Answer | None
     hit_rate: Rate
@@ -127,6 +129,8 @@ def to_finding(row: FindingRow, rates: Mapping[str, Rate]) -> Finding:
         first_check_zh=fault.first_check_zh if fault else "",
         cause=fault.cause_en if fault else "",
         cause_zh=fault.cause_zh if fault else "",
+        standard=fault.standard if fault else "",
+        source=fault.source if fault else "",
         model_version=row.model_version,
         answer=to_answer(row),
         hit_rate=rates.get(row.failure_mode, to_rate(0, 0)),

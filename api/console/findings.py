@@ -74,6 +74,8 @@ def finding_card(console: Console, visitor: Visitor, finding: Finding, zone: str
         ).classes("brain-quiet")
         rate = visitor.pick(finding.hit_rate.text_en, finding.hit_rate.text_zh)
         ui.label(f"{say('hit_rate')}: {rate}").classes("brain-quiet")
+        if finding.standard:
+            ui.label(f"{say('standard')}: {finding.standard}").classes("brain-quiet").tooltip(finding.source)
         ui.label(visitor.pick(finding.cause, finding.cause_zh)).classes("text-sm mt-1")
         with ui.element("div").classes("grid grid-cols-1 md:grid-cols-2 gap-4 mt-2"):
             for direction in ("for", "against"):

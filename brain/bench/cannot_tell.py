@@ -22,7 +22,7 @@ from simulators import PlantSimulation, labelled_plan
 # What a kind of sensor that is not there takes away.
 MISSING = {"vibration": ("vibration",), "voltage": ("voltage",), "temperature": ("temperature",)}
 _START = datetime(2026, 1, 5, tzinfo=UTC)
-_MACHINES = 30
+_MACHINES = 60
 _DAYS = 7.0
 _GROWN_H = 24.0  # all faults are whole before the last looks
 _LOOKS = 6
