@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analytics.behaviour import BehaviourModel, features, turned_share, turning
 from analytics.diagnosis import Verdict, diagnose
-from analytics.indicators import Array, indicators
+from analytics.indicators import Array, indicators, thermal_capacity, thermal_outlook
 from analytics.sensors import STUCK_SAMPLES, implausible_share, spikes, stuck_signals
 from plant import Fault, Nameplate, Severity, Template
 
@@ -109,6 +109,8 @@ def judge_machine(
     }
     running = turning({key: np.array(found.get(key, math.nan)) for key in ("current_ratio",)})
     runs = bool(running > 0.5)
+    if template.key == "motor":
+        found |= _thermal(minutes, nameplate, found.get("current_ratio", math.nan))
     found |= _sensor_indicators(stuck, dropped, bad_share or {}, spiked, found)
     if model is not None:
         history = {key: values for key, values in minutes.items() if key not in suspects}
@@ -239,6 +241,22 @@ def _sensor_indicators(
     even = found.get("current_unbalance", math.nan) < 5
     values["power_mismatch"] = abs(power - active) / active if even and active > 0.5 else math.nan
     return values
+
+
+def _thermal(minutes: Mapping[str, Array], nameplate: Nameplate, current: float) -> dict[str, float]:
+    """Thermal capacity used [%], and minutes to trip at this load and until a start is allowed; finite ones alone."""
+    phases = [minutes[key] for key in ("current_u", "current_v", "current_w") if len(minutes.get(key, ()))]
+    if len(phases) < 3:
+        return {}
+    ratios = (phases[0] + phases[1] + phases[2]) / 3 / float(nameplate["rated_current"])
+    capacity = float(thermal_capacity(ratios, 60.0)[-1])
+    if math.isnan(current):
+        return {"thermal_capacity": capacity}
+    trip_s, restart_s = thermal_outlook(
+        capacity, current, float(nameplate["locked_rotor_ratio"]), float(nameplate["stall_time"])
+    )
+    outlook = {"minutes_to_trip": trip_s / 60, "minutes_until_restart": restart_s / 60}
+    return {"thermal_capacity": capacity} | {key: value for key, value in outlook.items() if math.isfinite(value)}
 
 
 def _seen(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytics.case import Case
 from analytics.condition import Judgement, judge_machine
 from analytics.findings import evidence_rows, new_finding, ranking_rows
-from analytics.indicators import Array, indicators, thermal_capacity
+from analytics.indicators import Array, indicators
 from analytics.last_known import LastKnown, held_since, judged_indicators, recalled
 from analytics.learning import BehaviourLearner
 from analytics.limits import LimitWatch
@@ -207,7 +207,7 @@ class MachineJudge:
         self._last_known[machine.id] = last
         shown = recalled(self._template, self._faults, judgement, last)
         await self._follow_case(connection, machine, judgement, shown, newest, version)
-        await self._watch(connection, machine, window, place, newest, judgement, minutes)
+        await self._watch(connection, machine, window, place, newest, judgement)
         return _condition(machine, shown, last, held_since(self._template, self._faults, last, newest), newest, version)
 
     async def _follow_case(
@@ -257,7 +257,6 @@ class MachineJudge:
         row: int,
         newest: int,
         judgement: Judgement,
-        minutes: dict[str, Array],
     ) -> None:
         """Limit alarms, second by second, once a second is old enough that no earlier one can follow."""
         until = newest - _REORDER_US
@@ -273,10 +272,8 @@ class MachineJudge:
             if key not in judgement.suspects
         }
         found = indicators(self._template.key, machine.nameplate, seconds)
-        if all(len(minutes.get(key, ())) for key in ("current_u", "current_v", "current_w")):
-            mean = (minutes["current_u"] + minutes["current_v"] + minutes["current_w"]) / 3
-            capacity = thermal_capacity(mean / float(machine.nameplate["rated_current"]), 60.0)[-1]
-            found["thermal_capacity"] = np.full(window.values.shape[2], capacity)
+        if "thermal_capacity" in judgement.found:
+            found["thermal_capacity"] = np.full(window.values.shape[2], judgement.found["thermal_capacity"])
         running = _past_start(found.get("current_ratio"))
         for resolved, watch in self._watches[machine.id].values():
             values = found.get(resolved.limit.indicator)

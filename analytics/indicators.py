@@ -78,6 +78,31 @@ def thermal_capacity(current_ratio: Array, step_s: float, tau_s: float = 1800.0,
     return 100 * theta
 
 
+def thermal_outlook(
+    capacity: float,
+    current: float,
+    locked_rotor_ratio: float,
+    stall_time_s: float,
+    tau_s: float = 1800.0,
+    factor: float = 1.05,
+) -> tuple[float, float]:
+    """(seconds until the thermal replica trips at this current, seconds at rest until a start is allowed).
+
+    capacity: used [%], of :func:`thermal_capacity`; current and locked_rotor_ratio relative to rated current. ``inf``
+    where it never trips, or where even a cold motor may not be stalled for so long. A start is allowed once what it
+    takes at most, locked rotor current for the stall time, fits under 100 %. The replica cools at rest as it warms.
+    Source: IEC 60255-149; start inhibit as in the GE 469 manual.
+    """
+    used = max(0.0, capacity) / 100
+    trip_s = max(0.0, thermal_trip_time_s(current, factor * math.sqrt(used), tau_s, factor))
+    # The share of what is left, and the heat of the start, after the stall time.
+    keep = math.exp(-stall_time_s / tau_s)
+    allowed = (1 - (locked_rotor_ratio / factor) ** 2 * (1 - keep)) / keep
+    if allowed <= 0:
+        return trip_s, math.inf
+    return trip_s, tau_s * math.log(used / allowed) if used > allowed else 0.0
+
+
 def bearing_frequencies(
     balls: int, ball_diameter: float, pitch_diameter: float, angle: float = 0.0
 ) -> dict[str, float]:

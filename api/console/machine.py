@@ -18,6 +18,7 @@ from plant import template_library, unit
 
 _RANGES = {"15 min": 0.25, "1 h": 1.0, "8 h": 8.0, "1 d": 24.0, "5 d": 120.0}
 _POINTS = 600
+_THERMAL = {"thermal_capacity": "%", "minutes_to_trip": "min", "minutes_until_restart": "min"}
 
 
 def build(console: Console) -> None:
@@ -164,6 +165,11 @@ class _MachinePage:
                 label = ui.label(text).style("font-variant-numeric:tabular-nums; text-align:right")
                 if signal.quality not in (None, "good"):
                     label.style("color:#d84315").tooltip(str(signal.quality))
+            for key, symbol in _THERMAL.items():
+                value = detail.indicators.get(key)
+                if value is not None:
+                    ui.label(self._visitor.say(key)).classes("brain-quiet")
+                    ui.label(f"{value:.0f} {symbol}").style("font-variant-numeric:tabular-nums; text-align:right")
 
     def _nameplate(self, detail: MachineDetail) -> None:
         fields = {field.key: field for field in self._template.nameplate} if self._template else {}

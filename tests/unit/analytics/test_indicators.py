@@ -15,6 +15,7 @@ from analytics.indicators import (
     nema_unbalance,
     rotor_sidebands,
     thermal_capacity,
+    thermal_outlook,
     thermal_trip_time_s,
     voltage_unbalance_factor,
 )
@@ -85,6 +86,35 @@ def test_bearing_6205():
     assert [found[key] for key in ("bpfo", "bpfi", "bsf", "ftf")] == pytest.approx(
         [3.5848, 5.4152, 2.3567, 0.3983], abs=1e-4
     )
+
+
+@pytest.mark.parametrize(("current", "before", "minutes"), [(1.5, 0, 20.2), (1.5, 0.9, 6.8), (6, 0, 56 / 60)])
+def test_the_outlook_trips_when_the_replica_does(current, before, minutes):
+    capacity = 100 * (before / 1.05) ** 2
+    assert thermal_outlook(capacity, current, 6.5, 10)[0] / 60 == pytest.approx(minutes, abs=0.05)
+
+
+def test_a_start_is_allowed_when_it_fits():
+    # A start takes (6.5 / 1.05)^2 (1 - e^(-10/1800)) = 21.2 %; with what cools meanwhile 79.2 % may be used before it.
+    assert thermal_outlook(79, 0, 6.5, 10) == (math.inf, 0.0)
+    assert thermal_outlook(95, 0, 6.5, 10)[1] / 60 == pytest.approx(5.45, abs=0.02)
+    assert thermal_outlook(100.5, 1.2, 6.5, 10)[0] == 0
+    # No cold motor stands its locked-rotor current for a minute.
+    assert thermal_outlook(0, 0, 6.5, 60)[1] == math.inf
+
+
+@given(st.floats(0, 130), st.floats(4, 8), st.floats(2, 20))
+def test_a_start_after_the_wait_ends_at_a_hundred_and_not_above(capacity, ratio, stall_s):
+    _, wait_s = thermal_outlook(capacity, 0.0, ratio, stall_s)
+    if wait_s == math.inf:
+        return
+    # The replica itself: rest for the wait, then stand locked for the stall time.
+    used = capacity / 100 * math.exp(-wait_s / 1800)
+    driven = (ratio / 1.05) ** 2
+    after = driven + (used - driven) * math.exp(-stall_s / 1800)
+    assert after <= 1 + 1e-9
+    if wait_s > 0:
+        assert after == pytest.approx(1)
 
 
 @pytest.mark.parametrize(
