@@ -69,6 +69,7 @@ async def _log_in(page: Page, address: str, password: str = PASSWORD) -> None:
     await page.goto(address)
     await page.get_by_label("Name").fill("admin")
     await page.get_by_label("Password").fill(password)
+    await page.wait_for_load_state("networkidle")  # a click before the page's socket is open is lost
     await page.get_by_role("button", name="Log in").click()
 
 
