@@ -1,8 +1,8 @@
 """Which failure modes a machine's sensors can show, and why not the others: "cannot tell" as an answer of its own.
 
 A mode can be told where its whole picture, as far as it is measured, would open a finding against the modes it
-competes with (ISO 13379-1, Annex C: detectability in the analysis of failure modes and symptoms). Pure: what is
-measured and known goes in, answers with their texts come out.
+competes with (ISO 13379-1: detectability, in the analysis of failure modes and their symptoms). Pure: what is measured
+and known goes in, answers with their texts come out.
 """
 
 import math

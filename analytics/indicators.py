@@ -91,7 +91,7 @@ def thermal_outlook(
     capacity: used [%], of :func:`thermal_capacity`; current and locked_rotor_ratio relative to rated current. ``inf``
     where it never trips, or where even a cold motor may not be stalled for so long. A start is allowed once what it
     takes at most, locked rotor current for the stall time, fits under 100 %. The replica cools at rest as it warms.
-    Source: IEC 60255-149; start inhibit as in the GE 469 manual.
+    Source: IEC 60255-149, solved for the time; the start is the replica driven by the locked-rotor current.
     """
     used = max(0.0, capacity) / 100
     trip_s = max(0.0, thermal_trip_time_s(current, factor * math.sqrt(used), tau_s, factor))
