@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 
 from plant import Nameplate
 
@@ -65,16 +66,12 @@ def thermal_capacity(current_ratio: Array, step_s: float, tau_s: float = 1800.0,
     value. Unknown currents keep the last known one. Source: IEC 60255-149.
     """
     squares = (current_ratio / factor) ** 2
-    keep = math.exp(-step_s / tau_s)
-    theta = np.empty_like(squares)
     if not squares.shape[-1]:
-        return theta
-    state = np.nan_to_num(squares[..., 0])
-    driven = state
-    for index in range(squares.shape[-1]):
-        driven = np.where(np.isnan(squares[..., index]), driven, squares[..., index])
-        state = driven + (state - driven) * keep
-        theta[..., index] = state
+        return squares
+    known = np.maximum.accumulate(np.where(np.isnan(squares), 0, np.arange(squares.shape[-1])), axis=-1)
+    driven = np.nan_to_num(np.take_along_axis(squares, known, axis=-1))
+    keep = math.exp(-step_s / tau_s)
+    theta: Array = lfilter([1 - keep], [1, -keep], driven, axis=-1, zi=keep * driven[..., :1])[0]
     return 100 * theta
 
 

@@ -81,6 +81,17 @@ def test_thermal_capacity_reaches_a_hundred_at_the_trip_time():
     assert thermal_trip_time_s(1.0, 0, 1800) == math.inf
 
 
+@given(st.lists(st.one_of(st.just(math.nan), st.floats(0, 8)), max_size=20), st.floats(1, 600))
+def test_the_replica_follows_its_equation_and_keeps_the_last_known_current(ratios, step_s):
+    capacity = thermal_capacity(np.array([ratios, ratios]), step_s)
+    assert capacity.shape == (2, len(ratios))
+    state = driven = np.nan_to_num((np.array(ratios[:1]) / 1.05) ** 2).sum()
+    for ratio, both in zip(ratios, capacity.T, strict=True):
+        driven = driven if math.isnan(ratio) else (ratio / 1.05) ** 2
+        state = driven + (state - driven) * math.exp(-step_s / 1800)
+        assert both == pytest.approx(100 * state)
+
+
 def test_bearing_6205():
     found = bearing_frequencies(9, 7.94, 39.04)
     assert [found[key] for key in ("bpfo", "bpfi", "bsf", "ftf")] == pytest.approx(
