@@ -51,11 +51,13 @@ def derating(voltage_unbalance: Array) -> Array:
 def thermal_trip_time_s(current: float, before: float, tau_s: float, factor: float = 1.05) -> float:
     """Seconds until the thermal replica trips at a constant current, both relative to rated current.
 
-    ``before`` is the load it was warm from (0 for cold). ``inf`` where it never trips.
+    ``before`` is the load it was warm from (0 for cold). ``inf`` where it never trips, 0 where it has.
     Source: IEC 60255-149, t = tau ln((I^2 - Ip^2) / (I^2 - k^2)).
     """
     if current <= factor:
         return math.inf
+    if before >= factor:
+        return 0.0
     return tau_s * math.log((current**2 - before**2) / (current**2 - factor**2))
 
 
@@ -91,7 +93,7 @@ def thermal_outlook(
     Source: IEC 60255-149, solved for the time; the start is the replica driven by the locked-rotor current.
     """
     used = max(0.0, capacity) / 100
-    trip_s = max(0.0, thermal_trip_time_s(current, factor * math.sqrt(used), tau_s, factor))
+    trip_s = thermal_trip_time_s(current, factor * math.sqrt(used), tau_s, factor)
     # The share of what is left, and the heat of the start, after the stall time.
     keep = math.exp(-stall_time_s / tau_s)
     allowed = (1 - (locked_rotor_ratio / factor) ** 2 * (1 - keep)) / keep

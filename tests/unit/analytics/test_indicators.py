@@ -114,6 +114,19 @@ def test_a_start_is_allowed_when_it_fits():
     assert thermal_outlook(0, 0, 6.5, 60)[1] == math.inf
 
 
+@given(st.floats(0, 400), st.floats(0, 8))
+def test_the_time_to_trip_is_that_of_the_replica_whatever_it_has_been_through(capacity, current):
+    trip_s, _ = thermal_outlook(capacity, current, 6.5, 10)
+    driven = (current / 1.05) ** 2
+    if current <= 1.05:
+        assert trip_s == math.inf
+    elif capacity >= 100:
+        assert trip_s == 0
+    else:
+        after = driven + (capacity / 100 - driven) * math.exp(-trip_s / 1800)
+        assert after == pytest.approx(1, abs=1e-6)
+
+
 @given(st.floats(0, 130), st.floats(4, 8), st.floats(2, 20))
 def test_a_start_after_the_wait_ends_at_a_hundred_and_not_above(capacity, ratio, stall_s):
     _, wait_s = thermal_outlook(capacity, 0.0, ratio, stall_s)
