@@ -5,16 +5,16 @@ import heapq
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from analytics.behaviour import BehaviourModel, learn_machine
+from analytics.changes import Changes
 from analytics.window import SignalIndex, pivot_rollup
 from historian import (
     Connection,
     Machine,
-    changed_machines,
     load_models,
     minutes_span,
     read_rollup,
@@ -43,10 +43,7 @@ class BehaviourLearner:
         self.models: dict[int, tuple[int, BehaviourModel]] = {}
         self._rows = {machine.id: row for row, machine in enumerate(machines)}
         self._learnt_from: dict[int, datetime] = {}
-        # Since when a machine is another one: a finding of it was answered.
-        self._changed: dict[int, datetime] = {}
-        self._asked_until = datetime.fromtimestamp(0, UTC)
-        self._ask_at = 0
+        self._changes = Changes()
         # When it is worth looking whether a machine has enough to learn from, soonest first.
         self._look_at = [(0, row) for row in range(len(machines))]
 
@@ -63,7 +60,9 @@ class BehaviourLearner:
 
         Machines are looked at when they are due, as many as fit into a moment: others want to be judged.
         """
-        await self._notice_changes(connection, now)
+        for machine_id in await self._changes.notice(connection, now):
+            if machine_id in self.models and self._is_outdated(machine_id):
+                heapq.heappush(self._look_at, (now, self._rows[machine_id]))
         began = time.monotonic()
         while self._look_at and self._look_at[0][0] <= now and time.monotonic() - began < _LEARN_S:
             _, row = heapq.heappop(self._look_at)
@@ -71,27 +70,13 @@ class BehaviourLearner:
             if again_at is not None:
                 heapq.heappush(self._look_at, (again_at, row))
 
-    async def _notice_changes(self, connection: Connection, now: int) -> None:
-        """Machines that were mended since they were learnt, or are as they should be, have to be learnt anew."""
-        if now < self._ask_at:
-            return
-        self._ask_at = now + _LEARN_EVERY_US
-        changed = await changed_machines(connection, self._asked_until)
-        for machine_id, since in changed.items():
-            self._asked_until = max(self._asked_until, since)
-            if machine_id not in self._rows or self._changed.get(machine_id) == since:
-                continue
-            self._changed[machine_id] = since
-            if machine_id in self.models and self._learnt_from[machine_id] < since:
-                heapq.heappush(self._look_at, (now, self._rows[machine_id]))
-
     async def _learn_one(self, connection: Connection, row: int, now: int) -> int | None:
         """When to look at a machine again [us]; None once its baseline is whole."""
         machine = self._machines[row]
         behaviour = self._template.behaviour
         width = timedelta(seconds=behaviour.sampling_s)
-        known, changed = self.models.get(machine.id), self._changed.get(machine.id)
-        if known is not None and changed is not None and self._learnt_from[machine.id] < changed:
+        known, changed = self.models.get(machine.id), self._changes.since(machine.id)
+        if known is not None and self._is_outdated(machine.id):
             known = None  # it goes on judging until the machine has been seen for long enough
         if known is not None and known[1].samples >= behaviour.baseline_samples:
             return None
@@ -120,6 +105,11 @@ class BehaviourLearner:
         self._learnt_from[machine.id] = start
         log.info("model_learned", machine=machine.code, row=row, version=version, samples=samples)
         return None if samples >= behaviour.baseline_samples else now + _LEARN_EVERY_US
+
+    def _is_outdated(self, machine_id: int) -> bool:
+        """Whether a machine with a model has changed since."""
+        changed = self._changes.since(machine_id)
+        return changed is not None and self._learnt_from[machine_id] < changed
 
 
 def _us(moment: datetime) -> int:
