@@ -5,8 +5,6 @@ once it has run for an hour: with less, its warming up would be a departure.
 """
 
 import asyncio
-import heapq
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +12,8 @@ from datetime import datetime
 import numpy as np
 import structlog
 
-from analytics.changes import Changes
 from analytics.departure import DepartureModel, learn_departure
+from analytics.learning_schedule import LearningSchedule
 from analytics.sampling import Sampler, Samples
 from analytics.warmup import judged_signals
 from historian import (
@@ -42,8 +40,6 @@ _WHOLE_SHARE = 0.5
 _NO_DATA_US = 30 * MICROSECONDS
 _SOON_US = 5 * MICROSECONDS
 _LATE_US = 1800 * MICROSECONDS
-# How long learning may hold up judging.
-_LEARN_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +58,18 @@ class DepartureLearner:
     def __init__(self, template: Template, machines: Sequence[Machine], failure_mode: str) -> None:
         """failure_mode: whose findings name times that are not normal"""
         self._template = template
-        self._machines = machines
+        self._machines = {machine.id for machine in machines}
         self._mode = failure_mode
         self._sampler = Sampler(template)
-        self._changes = Changes()
+        self._schedule = LearningSchedule(machines)
         self.models: dict[int, Learnt] = {}
-        self._rows = {machine.id: row for row, machine in enumerate(machines)}
         # Where to look on for a machine that hardly ran.
         self._look_from: dict[int, datetime] = {}
-        self._look_at = [(0, row) for row in range(len(machines))]
 
     async def begin(self, connection: Connection) -> None:
         """Take up the models that an earlier run has learnt; those of an older form are learnt anew."""
         for stored in (await load_models(connection)).values():
-            model = DepartureModel.from_bytes(stored.content) if stored.machine_id in self._rows else None
+            model = DepartureModel.from_bytes(stored.content) if stored.machine_id in self._machines else None
             if model is not None:
                 self.models[stored.machine_id] = Learnt(
                     stored.version, model, stored.baseline_start, stored.baseline_end
@@ -86,28 +80,26 @@ class DepartureLearner:
 
         now: wall time [us]; departed: machines with an open finding, which learn nothing longer until it is answered
         """
-        for machine_id in await self._changes.notice(connection, now):
-            if machine_id in self.models and self._is_outdated(machine_id):
-                heapq.heappush(self._look_at, (now, self._rows[machine_id]))
         learnt: dict[int, DepartureModel] = {}
-        began = time.monotonic()
-        while self._look_at and self._look_at[0][0] <= now and time.monotonic() - began < _LEARN_S:
-            _, row = heapq.heappop(self._look_at)
-            machine = self._machines[row]
+
+        async def learn(machine: Machine) -> int | None:
             before = self.models.get(machine.id)
             again_us = await self._learn_one(connection, machine, now, departed)
             after = self.models.get(machine.id)
             if after is not None and after is not before:
                 learnt[machine.id] = after.model
-            if again_us is not None:
-                heapq.heappush(self._look_at, (now + again_us, row))
+            return again_us
+
+        await self._schedule.run(connection, now, self._learnt_from, learn)
         return learnt
 
     async def _learn_one(
         self, connection: Connection, machine: Machine, now: int, departed: Collection[int]
     ) -> int | None:
         """In which time to look at a machine again [us]; None once its baseline is whole."""
-        known = None if self._is_outdated(machine.id) else self.models.get(machine.id)
+        known = self.models.get(machine.id)
+        if self._schedule.is_outdated(machine.id, self._learnt_from(machine.id)):
+            known = None  # it goes on judging until the machine has run for long enough
         if known is not None and self._lengths(known, live=True) == []:
             return None
         if known is not None and machine.id in departed:
@@ -163,7 +155,7 @@ class DepartureLearner:
         """From when on a machine is as it is now, as far as it has not been looked through."""
         if known is not None:
             return known.start
-        start = self._changes.since(machine.id) or await first_reading(connection, list(machine.signal_ids.values()))
+        start = self._schedule.changed(machine.id) or await first_reading(connection, list(machine.signal_ids.values()))
         looked = self._look_from.get(machine.id)
         return max(start, looked) if start is not None and looked is not None else start
 
@@ -185,7 +177,6 @@ class DepartureLearner:
         # A recording comes faster than time. Otherwise half of what is missing: there may be a back-fill.
         return _SOON_US if urgent else min(max(_SOON_US, missing * self._sampler.step_us // 2), _LATE_US)
 
-    def _is_outdated(self, machine_id: int) -> bool:
-        """Whether a machine with a model has changed since."""
-        known, changed = self.models.get(machine_id), self._changes.since(machine_id)
-        return known is not None and changed is not None and known.start < changed
+    def _learnt_from(self, machine_id: int) -> datetime | None:
+        known = self.models.get(machine_id)
+        return known.start if known is not None else None
