@@ -21,6 +21,8 @@ from analytics.findings import evidence_rows, new_finding, ranking_rows
 from analytics.indicators import Array, indicators, thermal_capacity
 from analytics.learning import BehaviourLearner
 from analytics.limits import LimitWatch
+from analytics.supply import PHASES
+from analytics.supply_watch import SupplyWatch
 from analytics.window import LiveReadings, SignalIndex, Window
 from historian import (
     Condition,
@@ -79,6 +81,8 @@ class MachineJudge:
         self._faults = fault_library()
         self._learner = BehaviourLearner(self._template, machines)
         self._cases: dict[int, Case] = {machine.id: Case() for machine in machines}
+        self._supply = SupplyWatch(machines)
+        self._doubted: dict[int, list[str]] = {}
         self._updated: dict[int, int] = {}
         shape = (len(machines), len(self._index.keys), _MINUTES)
         self._minutes = np.full(shape, np.nan, np.float32)  # half the memory, and finer than any sensor
@@ -125,7 +129,21 @@ class MachineJudge:
         for turn, part in self._turns():
             judged += await self._judge_some(connection, window, newest, now, turn, part * budget_s)
         await store_conditions(connection, judged)
+        await self._compare_supply(connection, window, now)
         self._note_pace(now)
+
+    async def _compare_supply(self, connection: Connection, window: Window, now: int) -> None:
+        """Findings of the supply against the other machines of the bus."""
+        found = {
+            finding: (row, mode)
+            for row, machine in enumerate(self._index.machines)
+            for mode, finding in self._cases[machine.id].open.items()
+        }
+        if not found or not set(PHASES) <= set(self._live.index.keys):
+            return
+        columns = [self._live.index.keys.index(key) for key in PHASES]
+        rows = [self._live.rows[machine.id] for machine in self._index.machines]
+        await self._supply.follow(connection, window, columns, rows, self._doubted, found, now)
 
     def _turns(self) -> list[tuple[_Turn, float]]:
         """Who is to be judged, and with which part of the time: the urgent ones first, then the others."""
@@ -196,6 +214,7 @@ class MachineJudge:
             seconds,
             window.bad_share(self._live.index, place),
         )
+        self._doubted[machine.id] = judgement.suspects
         await self._follow_case(connection, machine, judgement, newest, version)
         await self._watch(connection, machine, window, place, newest, judgement, minutes)
         return _condition(machine, judgement, newest, version)

@@ -14,12 +14,14 @@ from historian.downtime import DowntimeRow, PlannedStop, add_planned_stop, list_
 from historian.energy import EnergyPeer, load_energy_peers, refresh_energy
 from historian.findings import (
     Condition,
+    FindingPlace,
     NewFinding,
     OpenFinding,
     close_finding,
     load_judged,
     open_finding,
     open_findings,
+    place_findings,
     store_conditions,
     update_finding,
 )
@@ -132,6 +134,7 @@ __all__ = [
     "Enrolled",
     "EnrolmentRefused",
     "FailureRecord",
+    "FindingPlace",
     "FindingRow",
     "FleetRow",
     "Gateway",
@@ -237,6 +240,7 @@ __all__ = [
     "open_late",
     "pending_migrations",
     "pipeline_counts",
+    "place_findings",
     "prepare_ahead",
     "quarantine",
     "raise_alarm",
