@@ -105,7 +105,7 @@ class MachineJudge:
         mine = {machine.id for machine in self._index.machines}
         await self._learner.begin(connection)
         for finding in await open_findings(connection):
-            if finding.machine_id in mine:
+            if finding.machine_id in mine and finding.failure_mode in self._template.failure_modes:
                 self._cases[finding.machine_id].opened(finding.failure_mode, finding.id)
         for (machine_id, limit_key), (_, worst) in (await active_alarms(connection)).items():
             if limit_key in self._watches.get(machine_id, {}):

@@ -63,6 +63,13 @@ from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
 from historian.kpi_rollup import whole_hours
 from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
+from historian.machine_days import (
+    MachineDay,
+    answered_as_sound,
+    forget_machine_days,
+    load_machine_days,
+    store_machine_days,
+)
 from historian.maintenance import Plan, SparePart
 from historian.migrate import migrate, pending_migrations
 from historian.minutes import MinuteKeeper
@@ -144,6 +151,7 @@ __all__ = [
     "Latest",
     "LatestKeeper",
     "Machine",
+    "MachineDay",
     "MinuteKeeper",
     "NewFinding",
     "NewWorkOrder",
@@ -174,6 +182,7 @@ __all__ = [
     "add_planned_stop",
     "add_production",
     "add_work_order",
+    "answered_as_sound",
     "binary_copy",
     "broker_accounts",
     "change_work_order",
@@ -192,6 +201,7 @@ __all__ = [
     "find_machine",
     "find_signal",
     "first_reading",
+    "forget_machine_days",
     "forget_older_than",
     "get_alarm",
     "get_detail",
@@ -219,6 +229,7 @@ __all__ = [
     "load_energy_peers",
     "load_judged",
     "load_kpi_sums",
+    "load_machine_days",
     "load_machines",
     "load_models",
     "load_planned_stops",
@@ -268,6 +279,7 @@ __all__ = [
     "stops_by_reason",
     "store_conditions",
     "store_encoded",
+    "store_machine_days",
     "store_model",
     "store_readings",
     "update_finding",

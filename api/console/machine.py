@@ -156,6 +156,8 @@ class _MachinePage:
                 f"{say('since')} {local(finding.opened_at, self._zone)}   ·   "
                 f"{say('act_before')} {local(finding.act_before, self._zone)}"
             ).classes("brain-quiet")
+            if finding.part_of is not None:
+                ui.label(f"{say('part_of_bus')} {finding.bus}").classes("brain-quiet")
             ui.label(visitor.pick(finding.cause, finding.cause_zh)).classes("text-sm mt-1")
             with ui.element("div").classes("grid grid-cols-1 md:grid-cols-2 gap-4 mt-2"):
                 for direction in ("for", "against"):

@@ -8,13 +8,13 @@ alter table finding
     add column peer_evidence jsonb not null default '[]';                    -- rows like evidence
 create index finding_by_part on finding (part_of) where part_of is not null;
 
--- A machine's levels on a day (UTC), from hours in which it ran throughout.
+-- A machine's levels on a day (UTC), from hours or minutes in which it ran throughout.
 create table machine_day (
     machine_id int not null references machine,
     tenant_id int not null references tenant,
     day date not null,
-    hours int not null,
-    levels jsonb not null,                       -- key of the template's comparison -> {value, load}
+    hours float8 not null,
+    levels jsonb not null,                       -- indicator -> value
     primary key (machine_id, day)
 );
 create index machine_day_by_day on machine_day (day);
