@@ -52,6 +52,8 @@ log = structlog.get_logger()
 
 _TICK_S = 30.0
 _EVERY_US = 3600 * MICROSECONDS
+# After a start, each machine's own judgement has the first word.
+_FIRST_US = 600 * MICROSECONDS
 _DAY = timedelta(days=1)
 # Hours are rolled up when they are over, and late readings come: a day is worked out so much later.
 _LATE = timedelta(hours=2)
@@ -74,7 +76,7 @@ class PeerService:
         self._plant = plant
         self._clock = clock
         self._days: dict[int, dict[date, DayLevels]] | None = None
-        self._compared_at = 0
+        self._next_at: int | None = None
 
     async def run(self) -> None:
         """Compare until cancelled; a database that is away is tried again."""
@@ -97,8 +99,10 @@ class PeerService:
                 self._days[kept.machine_id][kept.day] = DayLevels(kept.hours, kept.levels)
         if not await self._work_out(connection, machines, days):
             return
-        if to_microseconds(now) - self._compared_at >= _EVERY_US:
-            self._compared_at = to_microseconds(now)
+        if self._next_at is None:
+            self._next_at = to_microseconds(now) + _FIRST_US
+        if to_microseconds(now) >= self._next_at:
+            self._next_at = to_microseconds(now) + _EVERY_US
             await forget_machine_days(connection, days[0])
             await self._compare(connection, machines, days)
 

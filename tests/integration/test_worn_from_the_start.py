@@ -121,6 +121,7 @@ async def test_a_motor_worn_at_commissioning_stands_out_from_its_peers(database:
         await tick_at(DAYS + 0.3)
         service = PeerService(database, LivePlant(lambda: 1), lambda: clock)
         await tick_at(DAYS + 0.4)
+        await tick_at(DAYS + 0.5)
         still_open = await connection.fetch(
             "select machine.code, machine.tenant_id from finding join machine on machine.id = machine_id "
             "where failure_mode = 'unlike_peers' and closed_at is null order by 2, 1"

@@ -166,7 +166,7 @@ def test_machines_of_another_duty_are_no_peers():
 def test_what_is_found_says_against_how_many_in_both_languages():
     standing = Standing(LEVEL, 75.0, 50.0, 4.0, 14, 6.25)
     (row,) = evidence_of([standing, Standing(LEVEL, 50.0, 50.0, 4.0, 14, 0.0)])
-    assert (row["value"], row["limit"], row["unit"], row["direction"]) == (75.0, 64.4, "K", "for")
+    assert (row["value"], row["limit"], row["unit"], row["direction"]) == (75.0, 64.08, "K", "for")
     assert "compared with 14 machines of its type, 50 is usual" in row["text_en"]
     assert "与14台同类设备对比" in row["text_zh"]
 
