@@ -156,7 +156,8 @@ async def test_equipment_lists_come_back_as_they_went(database_url: str, tmp_pat
     settings = Settings(data_dir=tmp_path)
     specs = [
         MachineSpec(
-            "works", "line-1", "=M1", "1号泵", "motor", "hall", {"rated_power": 11.0, "duty": "cyclic", "bus": "MCC-1"}, 350.0,
+            "works", "line-1", "=M1", "1号泵", "motor", "hall",
+            {"rated_power": 11.0, "duty": "cyclic", "bus": "MCC-1"}, 350.0,
             datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "Works", "Asia/Shanghai", "CNY",
         ),
         MachineSpec("works", "line-1", "P1", "P1", "pump_set", site_name="Works", time_zone="Asia/Shanghai"),
