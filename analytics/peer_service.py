@@ -17,6 +17,7 @@ from analytics.case import CLOSE_BELOW, OPEN_AT
 from analytics.findings import new_finding, ranking_rows
 from analytics.indicators import Array
 from analytics.peers import (
+    LEAST_HOURS,
     MODE,
     DayLevels,
     Standing,
@@ -76,6 +77,7 @@ class PeerService:
         self._plant = plant
         self._clock = clock
         self._days: dict[int, dict[date, DayLevels]] | None = None
+        self._newest: date | None = None
         self._next_at: int | None = None
 
     async def run(self) -> None:
@@ -97,6 +99,9 @@ class PeerService:
             self._days = defaultdict(dict)
             for kept in await load_machine_days(connection, days[0]):
                 self._days[kept.machine_id][kept.day] = DayLevels(kept.hours, kept.levels)
+        if days[-1] != self._newest:
+            self._newest = days[-1]
+            self._ask_again(days[0])
         if not await self._work_out(connection, machines, days):
             return
         if self._next_at is None:
@@ -105,6 +110,17 @@ class PeerService:
             self._next_at = to_microseconds(now) + _EVERY_US
             await forget_machine_days(connection, days[0])
             await self._compare(connection, machines, days)
+
+    def _ask_again(self, oldest: date) -> None:
+        """Once a day, drop what is too old, and days of too few hours: history may have come later."""
+        assert self._days is not None
+        self._days = defaultdict(
+            dict,
+            {
+                machine_id: {day: one for day, one in known.items() if day >= oldest and one.hours >= LEAST_HOURS}
+                for machine_id, known in self._days.items()
+            },
+        )
 
     async def _work_out(self, connection: Connection, machines: Sequence[Machine], days: Sequence[date]) -> bool:
         """Whether all days of all machines are known; newest days first, as many as there is time for."""
@@ -122,13 +138,11 @@ class PeerService:
                     [
                         MachineDay(machine.id, machine.tenant_id, day, one.hours, one.levels)
                         for machine, one in zip(some, found, strict=True)
+                        if one.hours >= LEAST_HOURS
                     ],
                 )
                 for machine, one in zip(some, found, strict=True):
                     self._days[machine.id][day] = one
-        for known in self._days.values():
-            for day in [day for day in known if day < days[0]]:
-                del known[day]
         return True
 
     async def _levels(self, connection: Connection, machines: Sequence[Machine], day: date) -> list[DayLevels]:

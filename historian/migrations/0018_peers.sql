@@ -8,7 +8,7 @@ alter table finding
     add column peer_evidence jsonb not null default '[]';                    -- rows like evidence
 create index finding_by_part on finding (part_of) where part_of is not null;
 
--- A machine's levels on a day (UTC), from hours or minutes in which it ran throughout.
+-- A machine's levels on a day (UTC), from hours or minutes in which it ran throughout; days with enough of them.
 create table machine_day (
     machine_id int not null references machine,
     tenant_id int not null references tenant,
