@@ -3,7 +3,7 @@
 Pure functions on arrays of machines. What is not known is said, never guessed: the bus, or peers that stand still.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -135,6 +135,38 @@ def count_peers(shown: Array, bus: NDArray[np.int64]) -> tuple[NDArray[np.int64]
         return counted - flags
 
     return others(known), others(showing)
+
+
+class Comparisons:
+    """What the peers said of each open finding while it lasted.
+
+    A disturbance ends at one motor some seconds before the next, and findings stay open for a while: a motor that no
+    longer shows it keeps what was found, and another origin has to be found twice running.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, Peers] = {}
+        self._other: dict[int, Origin] = {}
+
+    def keep(self, findings: Collection[int]) -> None:
+        """Forget all findings but these."""
+        self._known = {finding: peers for finding, peers in self._known.items() if finding in findings}
+        self._other = {finding: origin for finding, origin in self._other.items() if finding in findings}
+
+    def follow(self, finding: int, *, showing: bool, peers: Peers) -> Peers | None:
+        """What holds after one more comparison; None while the motor has not shown it in any.
+
+        showing: whether the finding's own motor shows the disturbance now
+        """
+        known = self._known.get(finding)
+        if not showing:
+            return known
+        if known is not None and peers.origin is not known.origin and self._other.get(finding) is not peers.origin:
+            self._other[finding] = peers.origin
+            return known
+        self._other.pop(finding, None)
+        self._known[finding] = peers
+        return peers
 
 
 def leads(findings: Sequence[tuple[int, Any]]) -> dict[int, int]:

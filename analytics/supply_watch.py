@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.supply import PHASES, Origin, Peers, count_peers, leads, shows, supply_indicators
+from analytics.supply import PHASES, Comparisons, Origin, Peers, count_peers, leads, shows, supply_indicators
 from analytics.window import Window
 from historian import Connection, FindingPlace, Machine, place_findings
 from plant import MICROSECONDS, fault_library
@@ -39,7 +39,9 @@ class SupplyWatch:
             for key in ("rated_current", "rated_voltage")
         }
         self._seen_at: dict[int, int] = {}
+        self._comparisons = Comparisons()
         self._placed: dict[int, FindingPlace] = {}
+        self._compared: set[int] = set()
         self._compared_at = 0
 
     async def follow(
@@ -60,10 +62,11 @@ class SupplyWatch:
         mine = {finding: at for finding, at in found.items() if at[1] in self._faults}
         self._seen_at = {finding: self._seen_at.get(finding, now) for finding in mine}
         self._placed = {finding: place for finding, place in self._placed.items() if finding in mine}
+        self._comparisons.keep(mine)
         ready = {finding: at for finding, at in mine.items() if now - self._seen_at[finding] >= _STOOD_US}
-        if not ready or (now - self._compared_at < _EVERY_US and ready.keys() <= self._placed.keys()):
+        if not ready or (now - self._compared_at < _EVERY_US and ready.keys() <= self._compared):
             return
-        self._compared_at = now
+        self._compared_at, self._compared = now, set(ready)
         places = self._places(self._newest(window, columns, rows, doubted), ready)
         changed = [place for place in places if self._placed.get(place.id) != place]
         await place_findings(connection, changed)
@@ -91,18 +94,22 @@ class SupplyWatch:
         self, signals: Mapping[str, NDArray[np.float64]], found: Mapping[int, tuple[int, str]]
     ) -> list[FindingPlace]:
         indicators = supply_indicators(signals, self._rated["rated_current"], self._rated["rated_voltage"])
-        counted = {}
+        shown = {}
         for mode in {mode for _, mode in found.values()}:
             symptom = self._faults[mode].symptoms[0]
-            counted[mode] = count_peers(shows(symptom, indicators[symptom.indicator]), self._bus)
-        peers = {
-            finding: Peers(_bus(self._machines[row]), int(counted[mode][0][row]), int(counted[mode][1][row]))
-            for finding, (row, mode) in found.items()
-        }
+            shown[mode] = shows(symptom, indicators[symptom.indicator])
+        counted = {mode: count_peers(values, self._bus) for mode, values in shown.items()}
+        peers: dict[int, Peers] = {}
+        for finding, (row, mode) in found.items():
+            known, showing = (int(counts[row]) for counts in counted[mode])
+            now = Peers(_bus(self._machines[row]), known, showing)
+            held = self._comparisons.follow(finding, showing=shown[mode][row] == 1, peers=now)
+            if held is not None:
+                peers[finding] = held
         shared = [
             (finding, (int(self._bus[row]), mode))
             for finding, (row, mode) in found.items()
-            if peers[finding].origin is Origin.BUS
+            if finding in peers and peers[finding].origin is Origin.BUS
         ]
         lead = leads(shared)
         return [

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.condition import judge_machine
-from analytics.supply import LEAST_PEERS, Origin, Peers, count_peers, leads, shows, supply_indicators
+from analytics.supply import LEAST_PEERS, Comparisons, Origin, Peers, count_peers, leads, shows, supply_indicators
 from plant import fault_library
 
 UNBALANCE = fault_library()["voltage_unbalance"].symptoms[0]
@@ -74,6 +74,24 @@ def test_standing_and_unmeasured_motors_are_no_peers():
 def test_the_oldest_finding_of_a_disturbance_stands_for_the_others():
     assert leads([(7, "a"), (3, "a"), (5, "b")]) == {7: 3, 3: 3, 5: 5}
     assert leads([(7, "a")]) == {7: 7}, "the next oldest takes over when the first is closed"
+
+
+def test_what_was_found_outlives_the_disturbance_until_the_finding_is_closed():
+    bus, feeder = Peers("b", 9, 9), Peers("b", 9, 0)
+    followed = Comparisons()
+    assert followed.follow(1, showing=False, peers=feeder) is None, "the motor has not shown it"
+    assert followed.follow(1, showing=True, peers=bus) is bus
+    assert followed.follow(1, showing=False, peers=feeder) is bus, "over everywhere, and its finding still open"
+    assert followed.follow(1, showing=True, peers=feeder) is bus, "over at the others some seconds earlier"
+    assert followed.follow(1, showing=True, peers=feeder) is feeder, "but it stays, at this motor alone"
+    followed.keep([])
+    assert followed.follow(1, showing=False, peers=bus) is None
+
+
+def test_counts_are_kept_up_to_date_while_the_origin_stays():
+    followed = Comparisons()
+    followed.follow(1, showing=True, peers=Peers("b", 9, 8))
+    assert followed.follow(1, showing=True, peers=Peers("b", 9, 9)) == Peers("b", 9, 9)
 
 
 @pytest.mark.parametrize("fault", [fault for fault in fault_library().values() if fault.kind == "supply"])
