@@ -117,7 +117,8 @@ def judge_machine(
         found |= residual_indicators(template, nameplate, model, history, now, runs)
         found |= _starts(model, minutes, nameplate)
         found["vibration_scatter"] = _scatter(believed, settled, runs)
-        found["current_unbalance_excess"] = _current_unbalance_excess(found, model.usual) if runs else math.nan
+        if runs:
+            found |= _current_unbalances(found, model.usual)
     if not runs:
         # A standing motor says nothing of what only shows under load.
         for key in ("voltage_unbalance", "load", "phase_current_ratio", "speed_ratio"):
@@ -269,13 +270,16 @@ def _seen(
     return frozenset(enough | {f"{key} seconds" for key in dropped})
 
 
-def _current_unbalance_excess(found: Mapping[str, float], usual: Mapping[str, float]) -> float:
-    """Rise of the current unbalance that the supply does not explain [%]; unknown without either of the two."""
+def _current_unbalances(found: Mapping[str, float], usual: Mapping[str, float]) -> dict[str, float]:
+    """Rise of the current unbalance beyond what the supply explains, or short of it [%]; nothing without either."""
     current = found.get("current_unbalance", math.nan) - usual.get("current_unbalance", 0.0)
     voltage = found.get("voltage_unbalance", math.nan) - usual.get("voltage_unbalance", 0.0)
     if math.isnan(current + voltage):
-        return math.nan
-    return max(0.0, current - 10 * max(0.0, voltage))
+        return {}
+    return {
+        "current_unbalance_excess": max(0.0, current - 10 * max(0.0, voltage)),
+        "current_unbalance_shortfall": max(0.0, 6 * voltage - current) if voltage > 0 else 0.0,
+    }
 
 
 def _starts(model: BehaviourModel, minutes: Mapping[str, Array], nameplate: Nameplate) -> dict[str, float]:

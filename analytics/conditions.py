@@ -21,6 +21,8 @@ from analytics.indicators import Array
 from analytics.last_known import LastKnown, held_since, judged_indicators, recalled
 from analytics.learning import BehaviourLearner
 from analytics.limits import MachineLimits
+from analytics.supply import PHASES
+from analytics.supply_watch import SupplyWatch
 from analytics.window import LiveReadings, SignalIndex, Window
 from historian import (
     Condition,
@@ -81,6 +83,8 @@ class MachineJudge:
         self._cases: dict[int, Case] = {machine.id: Case() for machine in machines}
         self._wanted = judged_indicators(self._template, self._faults)
         self._last_known: dict[int, LastKnown] = {}
+        self._supply = SupplyWatch(machines)
+        self._doubted: dict[int, list[str]] = {}
         self._updated: dict[int, int] = {}
         shape = (len(machines), len(self._index.keys), _MINUTES)
         self._minutes = np.full(shape, np.nan, np.float32)  # half the memory, and finer than any sensor
@@ -96,7 +100,7 @@ class MachineJudge:
         mine = {machine.id for machine in self._index.machines}
         await self._learner.begin(connection)
         for finding in await open_findings(connection):
-            if finding.machine_id in mine:
+            if finding.machine_id in mine and finding.failure_mode in self._template.failure_modes:
                 self._cases[finding.machine_id].opened(finding.failure_mode, finding.id)
         for machine_id, (judged_at, explanation, version) in (await load_judged(connection)).items():
             if machine_id in mine:
@@ -123,7 +127,21 @@ class MachineJudge:
         for turn, part in self._turns():
             judged += await self._judge_some(connection, window, newest, now, turn, part * budget_s)
         await store_conditions(connection, judged)
+        await self._compare_supply(connection, window, now)
         self._note_pace(now)
+
+    async def _compare_supply(self, connection: Connection, window: Window, now: int) -> None:
+        """Findings of the supply against the other machines of the bus."""
+        found = {
+            finding: (row, mode)
+            for row, machine in enumerate(self._index.machines)
+            for mode, finding in self._cases[machine.id].open.items()
+        }
+        if not found or not set(PHASES) <= set(self._live.index.keys):
+            return
+        columns = [self._live.index.keys.index(key) for key in PHASES]
+        rows = [self._live.rows[machine.id] for machine in self._index.machines]
+        await self._supply.follow(connection, window, columns, rows, self._doubted, found, now)
 
     def _turns(self) -> list[tuple[_Turn, float]]:
         """Who is to be judged, and with which part of the time: the urgent ones first, then the others."""
@@ -196,6 +214,7 @@ class MachineJudge:
         last = self._last_known.get(machine.id, LastKnown()).after(judgement, self._wanted, newest, version)
         self._last_known[machine.id] = last
         shown = recalled(self._template, self._faults, judgement, last)
+        self._doubted[machine.id] = judgement.suspects
         await self._follow_case(connection, machine, judgement, shown, newest, version)
         await self._watch(connection, machine, window, place, newest, judgement, minutes)
         return _condition(machine, shown, last, held_since(self._template, self._faults, last, newest), newest, version)

@@ -34,6 +34,7 @@ _COMPUTED_FROM: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "voltage_ratio": (_VOLTAGES,),
     "voltage_unbalance": ((*_VOLTAGES, *_CURRENTS),),
     "current_unbalance_excess": (("current_unbalance", "voltage_unbalance"),),
+    "current_unbalance_shortfall": (("current_unbalance", "voltage_unbalance"),),
     "load": (("power", *_CURRENTS), (*_VOLTAGES, *_CURRENTS, "power_factor")),
     "speed_ratio": (("speed", *_CURRENTS),),
     "speed_squared": (("speed",),),

@@ -220,6 +220,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "signals": knowledge.signals,
     "unbalance": knowledge.unbalance,
     "expectations": knowledge.expectations,
+    "peers": knowledge.peers,
     "diagnosis": knowledge.diagnosis,
     "findings": knowledge.findings,
     "severities": knowledge.severities,

@@ -1,5 +1,6 @@
 """What analytics writes: conditions and findings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,8 @@ set probability = excluded.probability, updated_at = excluded.updated_at, eviden
 returning id
 """
 UPDATE = "update finding set probability = $2, updated_at = $3, evidence = $4, ranking = $5 where id = $1"
+# Where findings of the supply arise, which stands for them, and what their peers say.
+PLACE = "update finding set origin = $2, bus = $3, part_of = $4, peer_evidence = $5 where id = $1"
 CLOSE = "update finding set closed_at = $2, updated_at = $2 where id = $1 and closed_at is null"
 # Findings of a mode that were opened since a time. Asked once a baseline.
 SPANS = """
@@ -66,6 +69,21 @@ class NewFinding:
     evidence: list[dict[str, Any]]
     ranking: list[dict[str, Any]]
     model_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingPlace:
+    """What a finding's peers say of it.
+
+    origin: ``bus``, ``feeder`` or ``unknown``; part_of: the finding that stands for the whole disturbance, None for
+    that one and for what is a machine's own
+    """
+
+    id: int
+    origin: str | None
+    bus: str | None
+    part_of: int | None
+    peer_evidence: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +134,13 @@ async def update_finding(
 ) -> None:
     """Bring an open finding up to date."""
     await connection.execute(UPDATE, finding_id, probability, at, evidence, ranking)
+
+
+async def place_findings(connection: Connection, places: Sequence[FindingPlace]) -> None:
+    """Note what their peers say of open findings."""
+    await connection.executemany(
+        PLACE, [(one.id, one.origin, one.bus, one.part_of, one.peer_evidence) for one in places]
+    )
 
 
 async def close_finding(connection: Connection, finding_id: int, at: datetime) -> None:

@@ -74,6 +74,8 @@ def finding_card(console: Console, visitor: Visitor, finding: Finding, zone: str
         ).classes("brain-quiet")
         rate = visitor.pick(finding.hit_rate.text_en, finding.hit_rate.text_zh)
         ui.label(f"{say('hit_rate')}: {rate}").classes("brain-quiet")
+        if finding.part_of is not None:
+            ui.label(f"{say('part_of_bus')} {finding.bus}").classes("brain-quiet")
         if finding.standard:
             ui.label(f"{say('standard')}: {finding.standard}").classes("brain-quiet").tooltip(finding.source)
         ui.label(visitor.pick(finding.cause, finding.cause_zh)).classes("text-sm mt-1")
@@ -98,7 +100,7 @@ def finding_card(console: Console, visitor: Visitor, finding: Finding, zone: str
 
         async def order() -> None:
             async with console.connection(visitor) as connection:
-                made = await open_answer(connection, finding.id, finding.failure_mode)
+                made = await open_answer(connection, finding.id, finding.failure_mode, finding.origin)
             ui.notify(say("order_there") if made is None else f"{say('order_opened')}: {made.id}")
 
         with ui.row().classes("mt-2 gap-2"):

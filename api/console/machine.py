@@ -179,7 +179,7 @@ class _MachinePage:
                 name = self._visitor.pick(field.name_en, field.name_zh) if field else key
                 ui.label(name).classes("brain-quiet")
                 symbol = unit(field.unit).symbol if field else ""
-                text = f"{value:g} {symbol}" if isinstance(value, int | float) else str(value)
+                text = f"{value:g} {symbol}" if isinstance(value, int | float) else str(value) or "–"
                 ui.label(text).style("text-align:right")
 
     def _show_findings(self, findings: list[Finding]) -> None:

@@ -311,3 +311,27 @@ def fleet(
     )
     if as_json:
         print_json(result)
+
+
+@bench_app.command("peers")
+def peers(
+    machines: Annotated[int, typer.Option(min=20, help="simulated motors, a tenth of which begin worn")] = 200,
+    days: Annotated[int, typer.Option(min=2, help="machine-days before the comparison")] = 4,
+    seed: Annotated[int, typer.Option(help="which plant")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Motors worn from the first minute, found by comparing. Example: `brain bench peers --machines 100 --seed 2`"""
+    from brain.bench.peers import bench_peers
+
+    console = Console(soft_wrap=True)
+    result = bench_peers(machines, days, seed)
+    table = Table("worn from the start", "machines", "found")
+    for mode, row in result["modes"].items():
+        table.add_row(mode, str(row["worn"]), str(row["found"]))
+    console.print(table)
+    console.print(
+        f"{result['found_share']:.0%} of {result['worn']} worn machines found; of {result['sound']} sound ones "
+        f"{result['false_share']:.1%} raised {result['false_levels']}; {result['not_compared']} had no peers or hours"
+    )
+    if as_json:
+        print_json(result)
