@@ -136,7 +136,7 @@ def is_within(places: NDArray[np.int64], length: int) -> bool:
 
 
 def pack_column(numbers: NDArray[np.int64]) -> bytes:
-    """Signed numbers int64 (n,): a byte for the least width that holds all, their lowest bytes, their second ones, ..."""
+    """Signed numbers int64 (n,): a byte for the least width that holds all, lowest bytes, second bytes, ..."""
     low, high = (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, 0)
     width = next(width for width in _WIDTHS if -(1 << 8 * width - 1) <= low and high < 1 << 8 * width - 1)
     planes = numbers.astype(f"<i{width}").view(np.uint8).reshape(len(numbers), width).T

@@ -67,6 +67,8 @@ def _forwarding(settings: Settings) -> Answer:
     words += f"; {status['waiting_bytes'] / 1e6:,.1f} MB waiting"
     if status["dropped"]:
         words += f"; {status['dropped']:,} readings given up for want of room"
+    if status.get("skipped_bytes"):
+        words += f"; {status['skipped_bytes']:,} damaged bytes of the spool passed over"
     if not status["connected"]:
         fix = "see the answers above; what is collected waits in the spool meanwhile"
         return Answer("edge link", "problem", f"not connected ({status['last_error']}); {words}", fix)

@@ -59,6 +59,7 @@ def spool(
     answers = []
     for lane in inspect_spool(settings.spool_dir, positions):
         words = f"{lane.waiting_readings:,} of {lane.readings:,} readings waiting in {lane.segments} segments"
+        words += f" ({lane.packed} packed), {lane.bytes / 1e9:,.2f} GB of {settings.spool_max_gb:g}"
         level: Level = "ok"
         fix = ""
         if not known or (not positions and lane.waiting_readings):
@@ -68,6 +69,9 @@ def spool(
             fix = f"what empties it is behind or does not run: look at {emptied_by} and its log"
         if lane.torn:
             words += f"; {len(lane.torn)} with a torn end (a crash; what was torn was never acknowledged)"
+        if lane.skipped_bytes:
+            level, words = "warning", f"{words}; {lane.skipped_bytes:,} bytes damaged, what lies behind them is read"
+            fix = fix or "what was damaged is lost: look at this host's disk (smartctl, kernel log)"
         if lane.foreign:
             level, words = "problem", f"{words}; not ours or of another version: {', '.join(map(str, lane.foreign))}"
             fix = "nothing passes there: write them with the version they came from, or move the files away"
