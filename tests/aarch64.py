@@ -1,7 +1,7 @@
 """Which wheels of the lock file a gateway with a 64-bit ARM processor takes, asked of the package index through pip.
 
-``python -m tests.aarch64`` writes them to tests/data/aarch64_wheels.txt. The lock file has hashes and no names of files,
-so what cannot be seen from it is looked up once, and held against its hashes from then on (``make lock``).
+``python -m tests.aarch64`` writes them to tests/data/aarch64_wheels.txt. The lock file has hashes, no names of files:
+what cannot be seen from it is looked up once, then held against its hashes (``make lock``).
 """
 
 import json
