@@ -131,16 +131,56 @@ def frame_at(data: bytes | memoryview, begin: int, *, compare: bool = True) -> F
     return Frame(kind, rows, received_at, begin, end, unpacked_end)
 
 
-def next_frame(data: bytes, begin: int) -> Frame | None:
-    """The first whole record that begins at ``begin`` or anywhere behind it; None where there is none."""
-    for match in _BODY_BEGINS.finditer(data, begin + _FRAME.size):
-        try:
-            frame = frame_at(data, match.start() - _FRAME.size)
-        except CorruptRecord:
-            continue
-        if frame is not None:
+def frame_behind(data: bytes, *, may_be_torn: bool) -> Frame | None:
+    """The first whole record in ``data``, which begins with a record that seems damaged; None where there is none.
+
+    What devices send lies in records byte for byte, and may look like one: a record that a crash has torn must not be
+    searched. So the next one is expected where the damaged one says that it ends, by its length or by its rows. Only
+    where its heading is damaged too is anything else taken, and only if from there on all are whole to the very end.
+
+    may_be_torn: it may be the last, and part of it
+    """
+    frame = _whole_at(data, 0)
+    if frame is not None:
+        return frame
+    ends, is_torn = _ends(data)
+    for end in ends:
+        if (frame := _whole_at(data, end)) is not None:
+            return frame
+    if may_be_torn and is_torn:
+        return None
+    for match in _BODY_BEGINS.finditer(data, _FRAME.size):
+        frame = _whole_at(data, match.start() - _FRAME.size)
+        if frame is not None and _all_whole_from(data, frame):
             return frame
     return None
+
+
+def _ends(data: bytes) -> tuple[list[int], bool]:
+    """Where a damaged record may end, and whether it is just not all there."""
+    if len(data) < _FRAME.size + _BODY.size:
+        return [], True
+    length, _ = _FRAME.unpack_from(data)
+    kind, rows, _ = _BODY.unpack_from(data, _FRAME.size)
+    of_rows = _BODY.size + rows * _ROW
+    is_sound = _BODY.size <= length <= MAX_BODY and kind in (_READINGS, _REJECTED, _PACKED)
+    is_torn = is_sound and _FRAME.size + length > len(data) and (kind != _READINGS or length == of_rows)
+    lengths = [of_rows, length] if kind == _READINGS else [length]
+    return [_FRAME.size + each for each in lengths], is_torn
+
+
+def _whole_at(data: bytes, begin: int) -> Frame | None:
+    try:
+        return frame_at(data, begin)
+    except CorruptRecord:
+        return None
+
+
+def _all_whole_from(data: bytes, frame: Frame) -> bool:
+    following: Frame | None = frame
+    while following is not None and following.end < len(data):
+        following = _whole_at(data, following.end)
+    return following is not None
 
 
 def content_of(data: bytes | memoryview, frame: Frame, end: int, segment: int = 0) -> Record:

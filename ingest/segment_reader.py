@@ -4,7 +4,7 @@ from pathlib import Path
 
 import structlog
 
-from ingest.records import HEADER, PACKED_HEADER, CorruptRecord, Frame, Record, content_of, frame_at, next_frame
+from ingest.records import HEADER, PACKED_HEADER, CorruptRecord, Frame, Record, content_of, frame_at, frame_behind
 from ingest.segments import segment_path
 
 log = structlog.get_logger()
@@ -100,9 +100,9 @@ class SegmentReader:
             has_been_read = True
 
     def _frame_behind_damage(self, reason: str) -> Frame | None:
-        """The next whole record anywhere in the segment."""
+        """The next whole record of the segment."""
         self._read(-1)
-        frame = next_frame(self._buffer, 0)
+        frame = frame_behind(self._buffer, may_be_torn=not self.is_packed)
         if frame is not None and frame.begin:
             self._pass_over(self._at, frame.begin, reason)
         return frame

@@ -147,17 +147,41 @@ def test_a_damaged_byte_costs_its_record_and_no_other(tmp_path_factory, pack, da
 
 
 @settings(deadline=None)
-@given(st.lists(st.binary(max_size=60), min_size=1, max_size=6), st.data())
-def test_any_rubbish_between_records_is_passed_over(tmp_path_factory, rubbish, data):
+@given(st.binary(min_size=30, max_size=200), st.integers(0, 3))
+def test_rubbish_between_records_is_passed_over(tmp_path_factory, rubbish, before):
     directory = tmp_path_factory.mktemp("root") / "lane"
-    whole = [encode_readings(batch, 0) for batch in sensors(len(rubbish))]
     directory.mkdir()
-    content = b"".join(part for pair in zip(rubbish, whole, strict=True) for part in pair)
+    whole = [encode_readings(batch, 0) for batch in sensors(4)]
+    # No heading that a crash could have left.
+    rubbish = b"\xff" * 4 + rubbish
+    content = b"".join(whole[:before]) + rubbish + b"".join(whole[before:])
     segment_path(directory, 5).write_bytes(HEADER + content)
     segment_path(directory, 6).write_bytes(HEADER)
     reader = LaneReader(directory, START)
-    assert [record.batch.times[0] for record in reader.take(10**9)] == [b.times[0] for b in sensors(len(rubbish))]
-    assert reader.skipped_bytes == sum(map(len, rubbish))
+    assert [record.batch.times[0] for record in reader.take(10**9)] == [batch.times[0] for batch in sensors(4)]
+    assert reader.skipped_bytes == len(rubbish)
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_torn_record_is_not_searched_for_what_a_device_wrote_into_it(tmp_path_factory, data):
+    """Values and rejected payloads lie in the spool byte for byte: a device could send records of other signals."""
+    directory = tmp_path_factory.mktemp("root") / "lane"
+    directory.mkdir()
+    forged = encode_readings(Batch.of_lists([1], [99], [1.0], [0]), 0) * 4
+    forged += bytes(-len(forged) % 8)
+    values = np.frombuffer(forged, np.float64)
+    as_values = Batch(
+        np.arange(len(values)), np.full(len(values), 7, np.int32), values, np.zeros(len(values), np.int16)
+    )
+    as_payload = encode_rejected([Rejected("mqtt", "a/b", "not_json", "words", forged, 5)], 0)
+    torn = data.draw(st.sampled_from([encode_readings(as_values, 0), as_payload]))
+    cut = data.draw(st.integers(0, len(torn) - 1))
+    sound = encode_readings(sensors(1)[0], 0)
+    segment_path(directory, 5).write_bytes(HEADER + sound + torn[:cut])
+    segment_path(directory, 6).write_bytes(HEADER)
+    (record,) = read(directory)
+    assert record.batch.times.tolist() == sensors(1)[0].times.tolist()
 
 
 def test_damage_in_the_newest_segment_does_not_hold_up_what_comes(tmp_path: Path):
@@ -224,7 +248,8 @@ def test_packed_readings_are_counted_when_they_are_given_up(tmp_path: Path):
     assert (dropped.segments, dropped.readings) == (1, 60_000)
 
 
-def test_sensors_take_a_tenth(tmp_path: Path):
+def test_sensors_take_a_tenth_and_what_a_crash_left_is_in_nobodys_way(tmp_path: Path):
+    (tmp_path / "packing").write_bytes(b"half of a segment")
     lane_of(tmp_path, sensors(600, signals=100))
     packed = Packer(tmp_path).pack_next(START)
     assert packed is not None
