@@ -57,7 +57,7 @@ from historian.gateways import (
 )
 from historian.grafana import grafana_queries
 from historian.history import FailureRecord, import_history
-from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
+from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, count_machines, load_kpi_sums
 from historian.kpi_rollup import whole_hours
 from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
@@ -69,8 +69,8 @@ from historian.operation import (
     StateRow,
     end_downtime,
     extend_states,
-    load_current_states,
     load_planned_stops,
+    load_unsettled_states,
     open_downtime,
     replace_states,
     set_states,
@@ -179,6 +179,7 @@ __all__ = [
     "close_finding",
     "compact_closed",
     "compress_now",
+    "count_machines",
     "drop_empty",
     "drop_older_than",
     "end_downtime",
@@ -211,7 +212,6 @@ __all__ = [
     "list_sites",
     "list_states",
     "list_work_orders",
-    "load_current_states",
     "load_directory",
     "load_energy_peers",
     "load_judged",
@@ -222,6 +222,7 @@ __all__ = [
     "load_positions",
     "load_shifts_of",
     "load_specs",
+    "load_unsettled_states",
     "locked_position",
     "maintenance",
     "mark_dirty",

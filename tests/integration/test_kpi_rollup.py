@@ -21,7 +21,10 @@ insert into machine_state (machine_id, tenant_id, started_at, ended_at, state) s
 from machine where id = $1 on conflict do nothing
 """
 stop = """
-insert into downtime_event (machine_id, tenant_id, started_at, ended_at, planned) select id, tenant_id, $2, $3, $4
+insert into downtime_event (machine_id, tenant_id, started_at, ended_at, planned, earliest_start, latest_end,
+    seen_again)
+select id, tenant_id, $2::timestamptz, $3::timestamptz, $4, $2::timestamptz - nullif($5::int, 0) * interval '1 minute',
+    $3::timestamptz + nullif($6::int, 0) * interval '1 minute', $5 = 0
 from machine where id = $1 on conflict do nothing
 """
 job = """
@@ -45,9 +48,14 @@ NEWEST = (
 
 minute = st.integers(0, 5000)
 length = st.integers(0, 3000)
+doubt = st.just(0) | st.integers(0, 300)
 machine = st.integers(0, 2)
+# On the hour, and anywhere.
+border = st.integers(-10, 200).map(lambda hours: timedelta(hours=hours)) | st.timedeltas(
+    timedelta(hours=-10), timedelta(hours=200)
+)
 events = st.one_of(
-    st.tuples(st.just("stop"), machine, minute, length, st.booleans()),
+    st.tuples(st.just("stop"), machine, minute, length, st.booleans(), doubt, doubt),
     st.tuples(st.just("job"), machine, minute, st.sampled_from(["corrective", "preventive", "inspection"])),
     st.tuples(st.just("alarm"), machine, minute),
     st.tuples(st.just("energy"), machine, minute, st.integers(1, 50)),
@@ -55,8 +63,9 @@ events = st.one_of(
 changes = st.sampled_from(
     [
         "update downtime_event set planned = not planned",
-        "update downtime_event set ended_at = started_at + interval '90 minutes'",
-        "update downtime_event set ended_at = null where id % 2 = 0",
+        "update downtime_event set ended_at = started_at + interval '90 minutes', latest_end = null",
+        "update downtime_event set ended_at = null, latest_end = null where id % 2 = 0",
+        "update downtime_event set earliest_start = started_at - interval '75 minutes', seen_again = false",
         "delete from downtime_event where id % 2 = 1",
         "update work_order set parts_cost = parts_cost + 50, kind = 'condition_based'",
         "update work_order set state = 'cancelled' where id % 2 = 1",
@@ -89,7 +98,7 @@ async def _happen(connection: Connection, ids: list[int], entry: tuple) -> None:
     kind, number, began, *rest = entry
     at = START + timedelta(minutes=began)
     if kind == "stop":
-        await connection.execute(stop, ids[number], at, at + timedelta(minutes=rest[0]), rest[1])
+        await connection.execute(stop, ids[number], at, at + timedelta(minutes=rest[0]), *rest[1:])
     elif kind == "job":
         await connection.execute(job, ids[number], at, float(began), rest[0])
     elif kind == "alarm":
@@ -105,7 +114,7 @@ async def _happen(connection: Connection, ids: list[int], entry: tuple) -> None:
     ),
     happened=st.lists(events, max_size=12),
     changed=st.lists(changes, max_size=4),
-    period=st.tuples(st.integers(-10, 120), st.integers(1, 90)),
+    borders=st.lists(border, min_size=3, max_size=3, unique=True).map(sorted),
     group_by=st.sampled_from(["site", "line", "template"]),
 )
 async def test_equals_the_rows(
@@ -113,11 +122,10 @@ async def test_equals_the_rows(
     lives: list[list[tuple[int, str]]],
     happened: list[tuple],  # type: ignore[type-arg]
     changed: list[str],
-    period: tuple[int, int],
+    borders: list[timedelta],
     group_by: str,
 ) -> None:
-    start = START + timedelta(hours=period[0])
-    middle, end = start + timedelta(hours=period[1] // 2 or 1), start + timedelta(hours=period[1] + 1)
+    start, middle, end = (START + since for since in borders)
     async with database.connection() as connection:
         tenant, ids = await _three(connection)
         for number, life in enumerate(lives):
