@@ -154,7 +154,8 @@ select key, number,
     count(*) filter (where kind = 'corrective')::float8 as jobs_unplanned
 from (
     select machine_id, kind, closed_at, labour_h * labour_rate + parts_cost as cost from work_order
-    where state = 'done' and closed_at >= (select min(since) from span) and closed_at < (select max(until) from span)
+    where state in ('done', 'closed')
+        and closed_at >= (select min(since) from span) and closed_at < (select max(until) from span)
 ) as job
 join chosen on chosen.id = job.machine_id join span on closed_at >= since and closed_at < until
 group by 1, 2

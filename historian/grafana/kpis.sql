@@ -49,7 +49,7 @@ with chosen as (
     ) clipped group by machine_id
 ), worked as (
     select machine_id, sum(labour_h * labour_rate + parts_cost) as cost from work_order
-    where state = 'done' and closed_at >= $__timeFrom() and closed_at < $__timeTo() group by machine_id
+    where state in ('done', 'closed') and closed_at >= $__timeFrom() and closed_at < $__timeTo() group by machine_id
 ), summed as (
     select spent.site, spent.currency, count(*) as machines,
         coalesce(sum(spent.seen), 0) / 3600 as seen, coalesce(sum(spent.operating), 0) / 3600 as operating,

@@ -69,6 +69,8 @@ changes = st.sampled_from(
         "delete from downtime_event where id % 2 = 1",
         "update work_order set parts_cost = parts_cost + 50, kind = 'condition_based'",
         "update work_order set state = 'cancelled' where id % 2 = 1",
+        "update work_order set state = 'closed' where id % 2 = 0",
+        "update work_order set state = 'in_progress', closed_at = null where id % 3 = 0",
         f"update machine_state set ended_at = ended_at + interval '200 minutes' {NEWEST}",
         "update machine_state set ended_at = greatest(started_at, ended_at - interval '45 minutes')",
         "update machine_state set state = 'down' where state = 'idle'",
