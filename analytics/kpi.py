@@ -7,7 +7,7 @@ said. Time off-line counts neither for nor against anything.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from analytics.kpi_catalogue import DEFINITIONS, LEAST_COUNTED, Evidence, KpiDefinition
 from historian import GROUP_KEYS, Connection, KpiAsk, KpiSums, count_machines, load_kpi_sums, whole_hours
@@ -15,8 +15,9 @@ from historian import GROUP_KEYS, Connection, KpiAsk, KpiSums, count_machines, l
 _SECONDS_PER_H = 3600.0
 _LEAST_SEEN_H = 1.0
 _LEAST_COVERAGE = 0.05
-# What lies before and after whole hours is looked up machine by machine: for so many of them (some 5 us each).
-_MOST_EXACT = 5_000
+# What lies before and after whole hours is looked up machine by machine: for so many of them, or where it matters.
+_MOST_EXACT = 2_000
+_SHORT = timedelta(days=2)
 GROUPS = tuple(GROUP_KEYS)
 
 
@@ -120,7 +121,7 @@ async def compute_kpis(
 ) -> list[KpiGroup]:
     """The KPIs of the tenant at work in [start, end), by site, line, template or machine.
 
-    Of more than 5,000 machines at once the period is widened to whole hours: the groups say so.
+    Of more than 2,000 machines at once a period longer than two days is widened to whole hours: the groups say so.
 
     Raises ``ValueError`` for a period that ends before it begins or an unknown grouping.
     """
@@ -132,9 +133,9 @@ async def period_counted(
     connection: Connection, start: datetime, end: datetime, ask: KpiAsk
 ) -> tuple[datetime, datetime]:
     """The period that is counted where [start, end) is asked for: of many machines the whole hours that hold it."""
-    if ask.group_by != "machine" and await count_machines(connection, ask) > _MOST_EXACT:
-        return whole_hours(start, end)
-    return start, end
+    if ask.group_by == "machine" or end - start <= _SHORT or await count_machines(connection, ask) <= _MOST_EXACT:
+        return start, end
+    return whole_hours(start, end)
 
 
 async def compute_spans(

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analytics import compute_kpis
 from historian import Connection, Database, KpiAsk, ensure_tenant, load_kpi_sums, register_machines
 from historian import kpi as exact
 from historian.kpi_sums import SUMS
@@ -164,6 +165,23 @@ async def test_equals_the_rows(
             if name in ("machines", "asked_s", "replacement_value", "controlled", "operators", "networked", "scrapped"):
                 continue
             assert getattr(row.sums, name) == pytest.approx(wanted.get(name, 0.0), abs=2e-3), name
+
+
+async def test_long_periods_of_many_machines_are_counted_in_whole_hours(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, end = START + timedelta(minutes=20), START + timedelta(days=3, minutes=40)
+    async with database.connection() as connection:
+        tenant, ids = await _three(connection)
+        await connection.execute(state, ids[0], START, START + timedelta(days=9), "running")
+    async with database.tenant(tenant) as connection:
+        for most, wanted in ((3, (start, end)), (2, (START, START + timedelta(days=3, hours=1)))):
+            monkeypatch.setattr("analytics.kpi._MOST_EXACT", most)
+            (group,) = await compute_kpis(connection, start=start, end=end)
+            assert (group.start, group.end) == wanted
+            assert group.exposure.operating_h == (wanted[1] - wanted[0]) / timedelta(hours=1)
+            (machine, *_) = await compute_kpis(connection, start=start, end=end, group_by="machine")
+            assert (machine.start, machine.end) == (start, end)
 
 
 async def test_nobody_changes_sums_by_hand(database: Database) -> None:
