@@ -41,6 +41,7 @@ from plant.templates import (
     template_library,
 )
 from plant.units import UNITS, Unit, unit
+from plant.work_states import WorkState, WorkStateError, WorkStep, work_states, work_steps
 
 __all__ = [
     "MICROSECONDS",
@@ -78,6 +79,9 @@ __all__ = [
     "TemplateError",
     "Unit",
     "WorkRecord",
+    "WorkState",
+    "WorkStateError",
+    "WorkStep",
     "branch_of",
     "check_series",
     "concatenate",
@@ -97,4 +101,6 @@ __all__ = [
     "unit",
     "unpack_column",
     "unpack_series",
+    "work_states",
+    "work_steps",
 ]
