@@ -59,6 +59,7 @@ class _Grouping(_Document):
     equipment: tuple[str, ...]
     attributes: tuple[str, ...]
     loop: str
+    loop_number: str
     addresses: tuple[str, ...]
     parameters: tuple[str, ...]
     plant_codes: tuple[str, ...]
@@ -136,6 +137,7 @@ class Lexicon:
         self.roles = words.roles
         self.attributes = frozenset(map(fold, words.grouping.attributes))
         self.loop = re.compile(words.grouping.loop)
+        self.loop_number = re.compile(words.grouping.loop_number)
         self.address = re.compile("(?:" + "|".join(words.grouping.addresses) + r")(?=$|[\s_.:/-])")
         self.parameter = re.compile(r"(?<=[\s_.:/,-])(?:" + "|".join(words.grouping.parameters) + r")(?=$|[\s_.:/-])")
         self.places = frozenset(map(fold, words.grouping.places))
