@@ -17,7 +17,8 @@ from onboarding.documents import (
     write_proposal,
 )
 from onboarding.grouping import DEFAULT_MACHINE
-from onboarding.proposal import THRESHOLD, Candidate, Item, propose
+from onboarding.items import THRESHOLD, Candidate, Item
+from onboarding.proposal import propose
 from onboarding.tags import MOST_TAGS, Tag, TagListError, read_tag_list, tag_rows, write_tag_list
 
 __all__ = [

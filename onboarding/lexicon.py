@@ -24,13 +24,13 @@ class _Document(BaseModel):
 class Role(_Document):
     """Why a name is no signal; ``unless`` the name also has one of these meanings.
 
-    unitless: what it stands for has no unit, so that one with the unit of a measured quantity is that quantity
+    yields_to_unit: a name with the unit of a measured quantity is that quantity all the same
     """
 
     means: str
     words: tuple[str, ...]
     unless: tuple[str, ...] = ()
-    unitless: bool = False
+    yields_to_unit: bool = False
 
 
 class _StandIn(_Document):
