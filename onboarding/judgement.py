@@ -131,8 +131,7 @@ def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> _Refusal
     meant = {f"{a}:{v}" for word in seen.words for sense in word.senses for a, v in sense.aspects.items()}
     measured = best is not None and bool(best.used) and seen.unit.written != "" and not best.wrong_unit
     for word in said:
-        # Two letters of a sentence are the beginning of a name: SpW-Pumpe.
-        if word.text in used or (word in seen.described and len(word.text) == 2 and word.text.isascii()):
+        if word.text in used:
             continue
         for sense in word.senses:
             role = words.roles.get(sense.role)
