@@ -49,6 +49,7 @@ class _Evidence(_Document):
     soft: tuple[str, ...]
     neutral: tuple[str, ...]
     stop_words: tuple[str, ...]
+    rating: str
     stands_for: tuple[_StandIn, ...] = ()
     near: tuple[_Near, ...] = ()
     goes_with: dict[str, tuple[str, ...]] = {}
@@ -121,19 +122,21 @@ class Lexicon:
 
     def __init__(self, words: _Words) -> None:
         self._senses: dict[str, list[Sense]] = {}
+        self._ending_in_a_letter: set[str] = set()
         for table, weight in ((words.meanings, 1.0), (words.initials, _INITIALS_WEIGHT)):
             for meaning, names in table.items():
                 for name in names:
-                    key = fold(name)
-                    self._add(key, Sense(aspects_of(meaning), weight * (_LETTER_WEIGHT if len(key) == 1 else 1.0)))
+                    letter = _LETTER_WEIGHT if len(fold(name)) == 1 else 1.0
+                    self._add(name, Sense(aspects_of(meaning), weight * letter))
         for role_key, role in words.roles.items():
             for name in role.words:
-                self._add(fold(name), Sense({}, 1.0, role_key))
+                self._add(name, Sense({}, 1.0, role_key))
         for name in words.evidence.neutral:
-            self._add(fold(name), Sense({}))
+            self._add(name, Sense({}))
         self.longest = max(map(len, self._senses))
         self.equipment = frozenset(map(fold, words.grouping.equipment))
         self.stop_words = frozenset(map(fold, words.evidence.stop_words))
+        self.rating = re.compile(words.evidence.rating)
         self.roles = words.roles
         self.attributes = frozenset(map(fold, words.grouping.attributes))
         self.loop = re.compile(words.grouping.loop)
@@ -158,8 +161,14 @@ class Lexicon:
         # mW and MW differ by their letters alone, AMPS and amps do not.
         self._any_case = {spelling: min(units) for spelling, units in spelled.items() if len(units) == 1}
 
-    def _add(self, key: str, sense: Sense) -> None:
-        self._senses.setdefault(key, []).append(sense)
+    def _add(self, name: str, sense: Sense) -> None:
+        self._senses.setdefault(fold(name), []).append(sense)
+        if len(re.split(r"[\s_\-./]", name)[-1]) == 1:
+            self._ending_in_a_letter.add(fold(name))
+
+    def ends_in_a_letter(self, folded: str) -> bool:
+        """Whether a word is written with a letter of its own at its end: ``phase a`` is, ``curr`` is not."""
+        return folded in self._ending_in_a_letter
 
     def senses(self, folded: str) -> tuple[Sense, ...]:
         """What a folded word may mean; empty where it is not known."""

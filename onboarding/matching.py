@@ -82,7 +82,7 @@ def source_unit(text: str) -> SourceUnit:
 def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
     """What a tag says; single letters of a sentence are language."""
     stop = lexicon().stop_words
-    description = lexicon().parameter.sub("", f" {tag.description} ")
+    description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {tag.description} "))
     described = tuple(
         word
         for word in words_of(description)

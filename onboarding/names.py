@@ -151,6 +151,10 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
         folded = fold(text[first.start : last.end])
         if len(folded) > words.longest:
             continue
+        if length > 1 and _is_letter(last) and len(atoms[place + length - 2].text) >= _LONG:
+            # Phase S is phase S, and Cur_R current R: neither phases nor curr.
+            if not words.ends_in_a_letter(folded):
+                continue
         senses, equipment = words.senses(folded), folded in words.equipment
         if senses or equipment:
             found.append(Word(folded, first.start, last.end, segment, senses, equipment))
@@ -172,6 +176,10 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
             return length
     found.append(Word(fold(first.text), first.start, first.end, segment, ()))
     return 1
+
+
+def _is_letter(atom: _Atom) -> bool:
+    return len(atom.text) == 1 and atom.text.isascii() and atom.text.isalpha()
 
 
 @lru_cache(maxsize=20_000)
