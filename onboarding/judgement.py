@@ -61,7 +61,8 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
         return Judged(_nothing_fits(blank, seen, template), 0.0)
     if all(one.against for one in found):
         doubtful = bool(best.used) and bool(seen.unit.written) and not best.wrong_unit
-        if doubtful and all(map(_is_doubtful, best.denied)):
+        named = any(word.text in best.used for word in seen.leaf)
+        if doubtful and all(_is_doubtful(denied, named=named) for denied in best.denied):
             question = f"{'; '.join(best.says)}, but {'; '.join(best.against)}: is it {best.signal.name_en}?"
             return Judged(_asked(blank, question, best), 0.25)
         reason = f"no signal of {template.name_en}: {'; '.join(best.against)}"
@@ -111,14 +112,15 @@ def _refused(
     blank: Item, refusal: _Refusal, seen: Evidence, best: Fit | None, template: Template, fitting: Fitting
 ) -> Judged:
     """No signal; asked where only the description says so, or where a state may be that the machine runs."""
-    plain = best is not None and not best.missing and not best.against
+    plain = best is not None and not best.missing and not best.against and all(word.senses for word in seen.leaf)
     if best is not None and plain and _refusal(seen.leaf, seen, best) is None:
         alone = fitting(replace(seen, described=()), template)
         if alone and alone[0].used and alone[0].signal is best.signal and alone[0].confidence >= THRESHOLD:
             said = f"the name says {best.signal.name_en}, but in the description {refusal.reason}: which is right?"
             return Judged(_asked(blank, said, best), 0.25)
     running = next((signal for signal in template.signals if signal.kind == "bool"), None)
-    if running is not None and refusal.role == "state" and _is_of_machine(seen):
+    by_bit = refusal.role == "status_word" and best is not None and best.signal is running and not seen.unit.written
+    if running is not None and (by_bit or (refusal.role == "state" and _is_of_machine(seen))):
         question = f"{refusal.reason}, or is it {running.name_en}?"
         return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)
     return Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal.reason), 0.0)
@@ -141,9 +143,12 @@ def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> _Refusal
     return _Refusal("a text, not a number") if seen.data_type == "text" else None
 
 
-def _is_doubtful(denied: str) -> bool:
-    """Whether a word against a signal may be read otherwise: it is of the machine, or only in the description."""
-    return denied in lexicon().of_the_machine or denied.startswith(("end:", "number:", "said "))
+def _is_doubtful(denied: str, *, named: bool) -> bool:
+    """Whether a word against a signal may be read otherwise: it is of the machine, or the name says it and only the
+    description does not."""
+    meaning = denied.removeprefix("said ")
+    of_the_machine = meaning in lexicon().of_the_machine or meaning.startswith(("end:", "number:"))
+    return of_the_machine or (named and meaning != denied)
 
 
 def _is_of_machine(seen: Evidence) -> bool:
@@ -164,6 +169,8 @@ def _nothing_fits(blank: Item, seen: Evidence, template: Template) -> Item:
         word, quantity = others[0]
         reason = f"'{word}' says {quantity.replace('_', ' ')}, which is no signal of {template.name_en}"
         return replace(blank, confidence=0.9, reason=reason)
+    if seen.unit.written and not seen.unit.code and seen.unit.written not in lexicon().foreign_units:
+        return replace(blank, confidence=_UNKNOWN, ask=True, reason=f"unit {seen.unit.written} is not known: say it")
     if seen.unit.written and not _measured_in(seen.unit, template):
         reason = f"nothing of {template.name_en} is measured in {seen.unit.written}"
         return replace(blank, confidence=0.85, reason=reason)

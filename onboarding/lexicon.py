@@ -1,9 +1,9 @@
-"""The words of ``words.toml``: what a word of a name may mean, what a unit is called."""
+"""The words of ``words.toml`` and ``languages``: what a word of a name may mean, what a unit is called."""
 
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -14,7 +14,7 @@ from plant import SOURCE_UNITS
 
 _LETTER_WEIGHT = 0.96
 _INITIALS_WEIGHT = 0.93
-_FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "đ": "d"})
+_FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i"})
 
 
 class _Document(BaseModel):
@@ -71,6 +71,7 @@ class _Units(_Document):
     says: dict[str, tuple[str, ...]]
     also: dict[str, str]
     in_names: dict[str, str]
+    foreign: tuple[str, ...]
 
 
 class BehaviourFigures(_Document):
@@ -79,6 +80,16 @@ class BehaviourFigures(_Document):
     line_voltages: tuple[float, ...]
     voltage_tolerance: float
     phase_spread: float
+
+
+class _Language(_Document):
+    """What a language adds; ``roles`` by the key of the role, ``places`` are equipment that holds several machines."""
+
+    equipment: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    neutral: tuple[str, ...] = ()
+    meanings: dict[str, tuple[str, ...]]
+    roles: dict[str, tuple[str, ...]]
 
 
 class _Words(_Document):
@@ -120,7 +131,7 @@ def aspects_of(meaning: str) -> dict[str, str]:
 class Lexicon:
     """Words by their folded form."""
 
-    def __init__(self, words: _Words) -> None:
+    def __init__(self, words: _Words, languages: Sequence[_Language]) -> None:
         self._senses: dict[str, list[Sense]] = {}
         self._ending_in_a_letter: set[str] = set()
         for table, weight in ((words.meanings, 1.0), (words.initials, _INITIALS_WEIGHT)):
@@ -133,8 +144,21 @@ class Lexicon:
                 self._add(name, Sense({}, 1.0, role_key))
         for name in words.evidence.neutral:
             self._add(name, Sense({}))
+        for language in languages:
+            for meaning, names in language.meanings.items():
+                for name in names:
+                    self._add(name, Sense(aspects_of(meaning)))
+            for role_key, names in language.roles.items():
+                if role_key not in words.roles:
+                    raise ValueError(f"{role_key} is no role of words.toml")
+                for name in names:
+                    self._add(name, Sense({}, 1.0, role_key))
+            for name in language.neutral:
+                self._add(name, Sense({}))
         self.longest = max(map(len, self._senses))
-        self.equipment = frozenset(map(fold, words.grouping.equipment))
+        places = (*words.grouping.places, *(name for language in languages for name in language.places))
+        machines = (*words.grouping.equipment, *(name for language in languages for name in language.equipment))
+        self.equipment = frozenset(map(fold, (*machines, *places)))
         self.stop_words = frozenset(map(fold, words.evidence.stop_words))
         self.rating = re.compile(words.evidence.rating)
         self.roles = words.roles
@@ -143,7 +167,7 @@ class Lexicon:
         self.loop_number = re.compile(words.grouping.loop_number)
         self.address = re.compile("(?:" + "|".join(words.grouping.addresses) + r")(?=$|[\s_.:/-])")
         self.parameter = re.compile(r"(?<=[\s_.:/,-])(?:" + "|".join(words.grouping.parameters) + r")(?=$|[\s_.:/-])")
-        self.places = frozenset(map(fold, words.grouping.places))
+        self.places = frozenset(map(fold, places))
         self.plant_code = re.compile("|".join(words.grouping.plant_codes))
         self.of_the_machine = frozenset(words.evidence.of_the_machine)
         self.soft = frozenset(words.evidence.soft)
@@ -153,6 +177,7 @@ class Lexicon:
         self.splits = words.evidence.splits
         self.unit_says = words.units.says
         self.unit_in_names = words.units.in_names
+        self.foreign_units = frozenset(words.units.foreign)
         self.behaviour = words.behaviour
         self._units = {unit: unit for unit in SOURCE_UNITS} | words.units.also
         spelled: dict[str, set[str]] = {}
@@ -162,7 +187,9 @@ class Lexicon:
         self._any_case = {spelling: min(units) for spelling, units in spelled.items() if len(units) == 1}
 
     def _add(self, name: str, sense: Sense) -> None:
-        self._senses.setdefault(fold(name), []).append(sense)
+        senses = self._senses.setdefault(fold(name), [])
+        if sense not in senses:
+            senses.append(sense)
         if len(re.split(r"[\s_\-./]", name)[-1]) == 1:
             self._ending_in_a_letter.add(fold(name))
 
@@ -197,5 +224,12 @@ class Lexicon:
 @cache
 def lexicon() -> Lexicon:
     """The words that ship with the product."""
-    content = files("onboarding").joinpath("words.toml").read_text(encoding="utf-8")
-    return Lexicon(_Words.model_validate(tomllib.loads(content)))
+    room = files("onboarding")
+    words = _Words.model_validate(tomllib.loads(room.joinpath("words.toml").read_text(encoding="utf-8")))
+    sheets = sorted(room.joinpath("languages").iterdir(), key=lambda sheet: sheet.name)
+    languages = [
+        _Language.model_validate(tomllib.loads(sheet.read_text(encoding="utf-8")))
+        for sheet in sheets
+        if sheet.name.endswith(".toml")
+    ]
+    return Lexicon(words, languages)

@@ -11,7 +11,7 @@ from onboarding.lexicon import Lexicon, Sense, fold, lexicon
 
 _PATH = re.compile(r"[./\\:|>!]")
 _ATOM = re.compile(
-    r"\d+|[\u3400-\u9fff]|#\d+|[A-ZÄÖÜ]+(?=[A-ZÄÖÜ][a-zäöüß])|[A-ZÄÖÜÀ-Þ]?[a-zäöüßà-ÿ]+|[A-ZÄÖÜÀ-Þ]+|[^\W\d_]+"
+    r"\d+|[\u3400-\u9fff]|#\d+|[A-ZÄÖÜ]+(?=[A-ZÄÖÜ][a-zäöüß])|[A-ZÄÖÜÀ-Þ]?[a-zäöüßà-ÿ]+|[A-ZÄÖÜÀ-Þ]+|[А-ЯЁ]?[а-яё]+|[^\W\d_\u3400-\u9fff]+"
 )
 # Type letters of PLC programmers (Hungarian notation) before a word that begins large.
 _TYPE_LETTERS = frozenset(("st", "ar", "lr", "di", "ui", *"bxrfwnidsleag"))
@@ -151,10 +151,9 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
         folded = fold(text[first.start : last.end])
         if len(folded) > words.longest:
             continue
-        if length > 1 and _is_letter(last) and len(atoms[place + length - 2].text) >= _LONG:
-            # Phase S is phase S, and Cur_R current R: neither phases nor curr.
-            if not words.ends_in_a_letter(folded):
-                continue
+        apart = length > 1 and _is_letter(last) and len(atoms[place + length - 2].text) >= _LONG
+        if apart and not words.ends_in_a_letter(folded):
+            continue  # Phase S is phase S, and Cur_R current R: neither phases nor curr
         senses, equipment = words.senses(folded), folded in words.equipment
         if senses or equipment:
             found.append(Word(folded, first.start, last.end, segment, senses, equipment))
@@ -163,7 +162,7 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
         last = atoms[place + length - 1]
         run = text[first.start : last.end]
         folded = fold(run)
-        if not run.isalnum() or not folded.isascii():
+        if not run.isalnum() or "\u3400" <= max(folded) <= "\u9fff":
             continue
         parts = _compound(folded)
         if parts:
