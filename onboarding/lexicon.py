@@ -72,6 +72,7 @@ class _Units(_Document):
     also: dict[str, str]
     in_names: dict[str, str]
     foreign: tuple[str, ...]
+    instead: dict[str, tuple[str, ...]]
 
 
 class BehaviourFigures(_Document):
@@ -178,6 +179,9 @@ class Lexicon:
         self.unit_says = words.units.says
         self.unit_in_names = words.units.in_names
         self.foreign_units = frozenset(words.units.foreign)
+        self.unit_instead = frozenset(
+            (meaning, unit) for meaning, written in words.units.instead.items() for unit in written
+        )
         self.behaviour = words.behaviour
         self._units = {unit: unit for unit in SOURCE_UNITS} | words.units.also
         spelled: dict[str, set[str]] = {}

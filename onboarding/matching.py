@@ -255,6 +255,9 @@ def _by_unit(
     except ConversionError:
         found.wrong_unit = True
         found.confidence *= _WRONG_UNIT
+        if (f"quantity:{wanted.get('quantity')}", unit.written) in lexicon().unit_instead:
+            found.against.append(f"{wanted['quantity'].replace('_', ' ')} is not measured in {unit.written}")
+            found.denied.add("unit")
         return
     for meaning in lexicon().unit_says.get(signal.unit, ()):
         for aspect, value in aspects_of(meaning).items():
