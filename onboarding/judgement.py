@@ -20,10 +20,15 @@ _UNKNOWN = 0.0
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A tag against one template; ``weight`` is what it says for that template."""
+    """A tag against one template.
+
+    weight: what it says for that template
+    by_unit: whether it is asked since only its unit says what it is
+    """
 
     item: Item
     weight: float
+    by_unit: bool = False
 
 
 class Fitting:
@@ -89,7 +94,7 @@ def _said(tag: Tag, blank: Item, seen: Evidence, found: Sequence[Fit]) -> Judged
             ask=True,
             candidates=candidates,
         )
-        return Judged(asked, 0.5 * best.confidence)
+        return Judged(asked, 0.5 * best.confidence, by_unit=not best.used)
     item = replace(
         blank,
         signal=best.signal.key,

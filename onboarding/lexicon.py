@@ -47,6 +47,7 @@ class _Near(_Document):
 class _Evidence(_Document):
     of_the_machine: tuple[str, ...]
     soft: tuple[str, ...]
+    lesser: tuple[str, ...]
     neutral: tuple[str, ...]
     stop_words: tuple[str, ...]
     rating: str
@@ -72,6 +73,7 @@ class _Units(_Document):
     also: dict[str, str]
     in_names: dict[str, str]
     foreign: tuple[str, ...]
+    vague: tuple[str, ...]
     instead: dict[str, tuple[str, ...]]
 
 
@@ -120,8 +122,16 @@ def fold(word: str) -> str:
     ('stoerung', 'nondriveend', 'temperature')
     """
     text = unicodedata.normalize("NFKC", word).lower().translate(_FOLDED)
-    text = "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
-    return re.sub(r"[\s_\-./]+", "", text)
+    return re.sub(r"[\s_\-./]+", "", _without_marks(text))
+
+
+def _without_marks(text: str) -> str:
+    return "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
+
+
+def _keys(name: str) -> set[str]:
+    """A word as it is looked up, also where ö is written o instead of oe, as Turks and Swedes do."""
+    return {fold(name), fold(_without_marks(name))}
 
 
 def aspects_of(meaning: str) -> dict[str, str]:
@@ -159,7 +169,7 @@ class Lexicon:
         self.longest = max(map(len, self._senses))
         places = (*words.grouping.places, *(name for language in languages for name in language.places))
         machines = (*words.grouping.equipment, *(name for language in languages for name in language.equipment))
-        self.equipment = frozenset(map(fold, (*machines, *places)))
+        self.equipment = frozenset(key for name in (*machines, *places) for key in _keys(name))
         self.stop_words = frozenset(map(fold, words.evidence.stop_words))
         self.rating = re.compile(words.evidence.rating)
         self.roles = words.roles
@@ -171,6 +181,7 @@ class Lexicon:
         self.places = frozenset(map(fold, places))
         self.plant_code = re.compile("|".join(words.grouping.plant_codes))
         self.of_the_machine = frozenset(words.evidence.of_the_machine)
+        self.lesser = frozenset(words.evidence.lesser)
         self.soft = frozenset(words.evidence.soft)
         self.stands_for = words.evidence.stands_for
         self.near = frozenset((near.meaning, other) for near in words.evidence.near for other in near.to)
@@ -178,6 +189,7 @@ class Lexicon:
         self.splits = words.evidence.splits
         self.unit_says = words.units.says
         self.unit_in_names = words.units.in_names
+        self.vague_units = frozenset(words.units.vague)
         self.foreign_units = frozenset(words.units.foreign)
         self.unit_instead = frozenset(
             (meaning, unit) for meaning, written in words.units.instead.items() for unit in written
@@ -191,11 +203,12 @@ class Lexicon:
         self._any_case = {spelling: min(units) for spelling, units in spelled.items() if len(units) == 1}
 
     def _add(self, name: str, sense: Sense) -> None:
-        senses = self._senses.setdefault(fold(name), [])
-        if sense not in senses:
-            senses.append(sense)
-        if len(re.split(r"[\s_\-./]", name)[-1]) == 1:
-            self._ending_in_a_letter.add(fold(name))
+        for key in _keys(name):
+            senses = self._senses.setdefault(key, [])
+            if sense not in senses:
+                senses.append(sense)
+            if len(re.split(r"[\s_\-./]", name)[-1]) == 1:
+                self._ending_in_a_letter.add(key)
 
     def ends_in_a_letter(self, folded: str) -> bool:
         """Whether a word is written with a letter of its own at its end: ``phase a`` is, ``curr`` is not."""

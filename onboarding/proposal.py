@@ -8,7 +8,7 @@ from onboarding.items import Item
 from onboarding.judgement import Fitting, judge
 from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, SourceUnit, evidence_of
-from onboarding.siblings import asked_together, told_apart
+from onboarding.siblings import Sibling, settled
 from onboarding.tags import Tag
 from plant import template_library
 
@@ -40,11 +40,10 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
     for numbers in members.values():
         said = {key: _weight(of_tags, numbers) for key, of_tags in weights.items()}
         best = max(said, key=lambda key: said[key])
-        chosen = [judged[best][number].item for number in numbers]
+        chosen = settled([Sibling(tags[n], evidence[n], judged[best][n]) for n in numbers], library[best])
         if not any(judged[best][number].weight for number in numbers):
             chosen = [replace(item, template=None) for item in chosen]
-        chosen = asked_together([tags[number] for number in numbers], chosen)
-        for number, item in zip(numbers, told_apart(chosen), strict=True):
+        for number, item in zip(numbers, chosen, strict=True):
             items[number] = _doubted(item, placed[number].doubt)
     return [item for item in items if item is not None]
 

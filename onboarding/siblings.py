@@ -1,83 +1,41 @@
-"""Tags of one machine beside each other: a signal is fed by one tag, and three phases go together."""
+"""Tags of one machine beside each other: a signal is fed by one tag, and what one leaves open others may settle."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from onboarding.behaviour import line_voltages_of
-from onboarding.items import Candidate, Item
+from onboarding.items import THRESHOLD, Candidate, Item
+from onboarding.judgement import Judged
+from onboarding.lexicon import lexicon
+from onboarding.matching import Evidence
 from onboarding.tags import Tag
+from plant import ConversionError, SignalType, Template, conversion
 
 _ELSEWHERE = 0.15
+_BY_UNIT_ALONE = 0.75
+_NOT_RUNNING = 0.75
+_LEAST_KNOWN = 2
 
 
-def told_apart(items: Sequence[Item]) -> list[Item]:
-    """A signal is fed by one tag: of several the one without conversion, else a person says."""
-    feeding: dict[str, list[Item]] = {}
-    for item in items:
-        if item.signal is not None:
-            feeding.setdefault(item.signal, []).append(item)
-    replaced: dict[int, Item] = {}
-    for signal, rivals in feeding.items():
-        if len(rivals) < 2:
-            continue
-        moved = _moved(rivals, feeding)
-        if moved is not None:
-            replaced |= moved
-            continue
-        plain = [item for item in rivals if item.source_unit and item.factor == 1.0 and not item.offset]
-        if len(plain) == 1 and len({item.source_unit for item in rivals}) == len(rivals):
-            for item in rivals:
-                if item is not plain[0]:
-                    replaced[id(item)] = replace(
-                        item,
-                        signal=None,
-                        confidence=0.8,
-                        reason=f"the same as {plain[0].name}, which is in the signal's own unit",
-                        candidates=(),
-                    )
-            continue
-        for item in rivals:
-            others = ", ".join(other.name for other in rivals if other is not item)
-            replaced[id(item)] = replace(
-                item,
-                signal=None,
-                confidence=min(item.confidence, 0.5),
-                ask=True,
-                reason=f"{item.reason}; but {others} says {signal} too: which one is it?",
-            )
-    return [replaced.get(id(item), item) for item in items]
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """A tag with what is seen of it, judged by the template of its machine."""
+
+    tag: Tag
+    seen: Evidence
+    judged: Judged
 
 
-def _moved(rivals: Sequence[Item], feeding: Mapping[str, Sequence[Item]]) -> dict[int, Item] | None:
-    """Of two tags for a signal the one that may as well be another, which nothing feeds: B beside Y is blue, not b."""
-    if len(rivals) != 2:
-        return None
-    free = {
-        id(item): [
-            other
-            for other in item.candidates[1:]
-            if other.signal not in feeding and other.confidence > item.confidence - _ELSEWHERE
-        ]
-        for item in rivals
-    }
-    movable = [item for item in rivals if len(free[id(item)]) == 1]
-    if len(movable) != 1:
-        return None
-    item, other = movable[0], free[id(movable[0])][0]
-    reason = f"{item.reason.partition(';')[0]}; by what is left, {other.signal}"
-    return {
-        id(item): replace(
-            item,
-            signal=other.signal,
-            factor=other.factor,
-            offset=other.offset,
-            confidence=other.confidence,
-            reason=reason,
-        )
-    }
+def settled(siblings: Sequence[Sibling], template: Template) -> list[Item]:
+    """What is proposed of all tags of a machine, in their order."""
+    items = [sibling.judged.item for sibling in siblings]
+    items = _asked_together([sibling.tag for sibling in siblings], items)
+    items = _taken_by_unit(siblings, items, template)
+    items = _told_apart(siblings, items)
+    return _without_second_running(siblings, items, template)
 
 
-def asked_together(tags: Sequence[Tag], items: Sequence[Item]) -> list[Item]:
+def _asked_together(tags: Sequence[Tag], items: Sequence[Item]) -> list[Item]:
     """Three tags without words whose values are those of three phases are asked as such."""
     result = list(items)
     unclear = [number for number, item in enumerate(items) if item.ask and tags[number].samples]
@@ -93,3 +51,149 @@ def asked_together(tags: Sequence[Tag], items: Sequence[Item]) -> list[Item]:
                 reason=f"{names} lie together near a supply voltage, as three line voltages do: which phases are they?",
             )
     return result
+
+
+def _taken_by_unit(siblings: Sequence[Sibling], items: Sequence[Item], template: Template) -> list[Item]:
+    """A tag whose words are not known is the one signal in its unit, if it is the only tag in that unit.
+
+    Only on a machine of which other tags are known. A description that does not say so either makes it a question, and
+    so does a unit in which much is measured.
+    """
+    result = list(items)
+    if sum(item.signal is not None for item in items) < _LEAST_KNOWN:
+        return result
+    for number, (sibling, item) in enumerate(zip(siblings, items, strict=True)):
+        signals = [signal for signal in template.signals if _measures(sibling.seen.unit.code, signal)]
+        if not sibling.judged.by_unit or not item.candidates or len(signals) != 1:
+            continue
+        alone = all(
+            other is sibling or (its.signal is None and not its.ask) or not _measures(other.seen.unit.code, signals[0])
+            for other, its in zip(siblings, items, strict=True)
+        )
+        vague = sibling.tag.description or sibling.seen.unit.written in lexicon().vague_units
+        if alone and not vague:
+            best = item.candidates[0]
+            result[number] = replace(
+                item,
+                signal=best.signal,
+                factor=best.factor,
+                offset=best.offset,
+                unit=signals[0].unit,
+                confidence=_BY_UNIT_ALONE,
+                ask=False,
+                reason=f"the only tag in {sibling.seen.unit.written}: {signals[0].name_en}",
+            )
+    return result
+
+
+def _measures(unit: str, signal: SignalType) -> bool:
+    try:
+        conversion(unit, signal.unit)
+    except ConversionError:
+        return False
+    return True
+
+
+def _told_apart(siblings: Sequence[Sibling], items: Sequence[Item]) -> list[Item]:
+    """A signal is fed by one tag: of several by the one that says so best, else a person says."""
+    feeding: dict[str, list[int]] = {}
+    for number, item in enumerate(items):
+        if item.signal is not None:
+            feeding.setdefault(item.signal, []).append(number)
+    result = list(items)
+    for signal, numbers in feeding.items():
+        if len(numbers) < 2:
+            continue
+        moved = _moved([items[number] for number in numbers], feeding)
+        if moved is not None:
+            which, item = moved
+            result[numbers[which]] = item
+            continue
+        plain = [n for n in numbers if items[n].source_unit and items[n].factor == 1.0 and not items[n].offset]
+        if len(plain) == 1 and len({items[n].source_unit for n in numbers}) == len(numbers):
+            reason = f"the same as {items[plain[0]].name}, which is in the signal's own unit"
+            for n in numbers:
+                if n != plain[0]:
+                    result[n] = replace(items[n], signal=None, confidence=0.8, reason=reason, candidates=())
+            continue
+        first = _first([siblings[n].seen for n in numbers])
+        for place, n in enumerate(numbers):
+            if place == first:
+                continue
+            others = ", ".join(items[other].name for other in numbers if other != n)
+            result[n] = replace(
+                items[n],
+                signal=None,
+                confidence=min(items[n].confidence, 0.5),
+                ask=True,
+                reason=f"{items[n].reason}; but {others} says {signal} too: which one is it?",
+            )
+    return result
+
+
+def _first(rivals: Sequence[Evidence]) -> int | None:
+    """Of tags for one signal the only one that is no estimate and of no lesser place, or the only one of the motor."""
+    plain = [number for number, seen in enumerate(rivals) if not _lesser(seen)]
+    if len(plain) == 1:
+        return plain[0]
+    motor = [number for number in plain if _of_motor(rivals[number])]
+    return motor[0] if len(motor) == 1 else None
+
+
+def _lesser(seen: Evidence) -> bool:
+    """Whether a word makes it a tag that yields to another: ``estimated``, ``suction``."""
+    lesser = lexicon().lesser
+    return any(
+        sense.role or any(f"{aspect}:{value}" in lesser for aspect, value in sense.aspects.items())
+        for word in seen.words
+        for sense in word.senses
+        if not word.letter
+    )
+
+
+def _of_motor(seen: Evidence) -> bool:
+    return any(sense.aspects.get("part") == "motor" for word in seen.words for sense in word.senses)
+
+
+def _moved(rivals: Sequence[Item], feeding: Mapping[str, Sequence[int]]) -> tuple[int, Item] | None:
+    """Of two tags for a signal the one that may as well be another, which nothing feeds: B beside Y is blue, not b."""
+    if len(rivals) != 2:
+        return None
+    free = [
+        [
+            other
+            for other in item.candidates[1:]
+            if other.signal not in feeding and other.confidence > item.confidence - _ELSEWHERE
+        ]
+        for item in rivals
+    ]
+    movable = [number for number, others in enumerate(free) if len(others) == 1]
+    if len(movable) != 1:
+        return None
+    item, other = rivals[movable[0]], free[movable[0]][0]
+    reason = f"{item.reason.partition(';')[0]}; by what is left, {other.signal}"
+    return movable[0], replace(
+        item,
+        signal=other.signal,
+        factor=other.factor,
+        offset=other.offset,
+        confidence=other.confidence,
+        reason=reason,
+    )
+
+
+def _without_second_running(siblings: Sequence[Sibling], items: Sequence[Item], template: Template) -> list[Item]:
+    """Of a machine that is known to run by another tag, a yes or no that nothing is known of is no signal."""
+    flags = {signal.key for signal in template.signals if signal.kind == "bool"}
+    sure = any(item.signal in flags and item.confidence >= THRESHOLD for item in items)
+    return [
+        replace(
+            item,
+            ask=False,
+            confidence=_NOT_RUNNING,
+            reason=f"a yes or no of {template.name_en} that says nothing known; that it runs is said by another tag",
+        )
+        if sure and item.ask and not item.candidates and sibling.tag.data_type == "bool"
+        else item
+        for sibling, item in zip(siblings, items, strict=True)
+    ]
