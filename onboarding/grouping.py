@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onboarding.division import SEPARATORS, Split, divide
+from onboarding.division import divide
+from onboarding.gathering import gather
 from onboarding.lexicon import lexicon
 from onboarding.names import Word, normalized, without_unit, words_of
 
 DEFAULT_MACHINE = "machine-1"
-_LEAST_ADDRESSES = 3
 _LEAST_FUNCTIONS = 3
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
@@ -34,12 +34,7 @@ class Placed:
 def place(names: Sequence[str], default: str = DEFAULT_MACHINE) -> list[Placed]:
     """Machine and leaf of each name; ``default`` is the machine of names that say none."""
     splits = [divide(without_unit(normalized(name))) for name in names]
-    _gather_parts(splits)
-    _gather_folders(splits)
-    _gather_below_paths(splits)
-    _gather_singles(splits)
-    _drop_addresses(splits)
-    _drop_lone_ones(splits)
+    gather(splits)
     keys = _keys([split.prefix for split in splits])
     loops = _loops(names)
     return [
@@ -68,122 +63,6 @@ def _of_loop(match: re.Match[str]) -> Placed:
     text = match.string
     words = words_of(text[: match.start("number")] + " " * len(match["number"]) + text[match.end("number") :])
     return Placed(match["number"], words, True)
-
-
-def _gather_parts(splits: Sequence[Split]) -> None:
-    """``P2.Motor`` and ``P2.Pump`` are parts of the machine P2: folders without a number or name of their own."""
-    parts: dict[str, dict[str, list[tuple[Split, int]]]] = {}
-    for split in splits:
-        for start in split.folders()[-1:]:
-            above = split.text[split.begin : start].strip(SEPARATORS)
-            own = split.between(start, split.boundary)
-            named = _PATH_SEPARATOR.split(above)[-1]
-            if own and re.search(r"\d", named) and all(word.equipment or _is_motor(word) for word in own):
-                kind = "motor" if all(map(_is_motor, own)) else "other"
-                parts.setdefault(above, {}).setdefault(kind, []).append((split, start))
-    for kinds in parts.values():
-        if len(kinds) > 1:
-            for members in kinds.values():
-                for split, start in members:
-                    split.boundary = start
-
-
-def _gather_folders(splits: Sequence[Split]) -> None:
-    """Where ``press5/power`` only says what is measured of press5, its folder ``press5/iolink`` is none either."""
-    machines = {split.prefix for split in splits if split.boundary < split.parent}
-    for split in splits:
-        starts = split.folders()
-        if not starts:
-            continue
-        above = split.text[split.begin : starts[-1]].strip(SEPARATORS)
-        own = split.between(starts[-1], split.boundary)
-        if above in machines and re.search(r"\d", above) and not any(word.equipment or word.digits for word in own):
-            split.boundary = starts[-1]
-        elif len(starts) > 1 and not any(word.equipment or _is_motor(word) for word in own):
-            named = split.between(starts[-2], starts[-1])
-            if any(word.equipment and word.text not in lexicon().places for word in named) and named[-1].digits:
-                split.boundary = starts[-1]  # pump-03/vvb1: a sensor of the pump
-
-
-def _is_motor(word: Word) -> bool:
-    return any(sense.aspects.get("part") == "motor" for sense in word.senses)
-
-
-def _gather_below_paths(splits: Sequence[Split]) -> None:
-    """A name whose last segment begins with something unknown belongs to its path, unless others begin so too."""
-    counts = Counter(split.prefix for split in splits)
-    parents = Counter(split.text[split.begin : split.parent].strip(SEPARATORS) for split in splits)
-    for split in splits:
-        inside = split.begin <= split.parent < split.boundary
-        parent = split.text[split.begin : split.parent].strip(SEPARATORS)
-        if not inside or not parent:
-            continue
-        rest = split.text[split.parent : split.boundary]
-        alone = counts[split.prefix] < 2 and (parents[parent] > 1 or not re.search(r"\d", rest))
-        shared = counts[parent] > 1 and not re.search(r"\d", rest)
-        if alone or shared:
-            split.boundary = split.parent
-
-
-def _gather_singles(splits: Sequence[Split]) -> None:
-    """A prefix that no other name has is cut back to one that others have."""
-    counts = Counter(split.prefix for split in splits)
-    chunks = Counter(shorter for split in splits for shorter in {split.text[split.begin : end] for end in _cuts(split)})
-    for split in splits:
-        by_path = split.begin < split.parent and split.boundary <= split.parent
-        if not split.prefix or by_path or counts[split.prefix] > 1:
-            continue
-        known = [end for end in _cuts(split) if counts[split.text[split.begin : end].strip(SEPARATORS)]]
-        shared = [
-            end
-            for end in _cuts(split)
-            if chunks[split.text[split.begin : end]] > 1 and re.search(r"\d", split.text[split.begin : end])
-        ]
-        if known or shared:
-            split.boundary = max(known or shared)
-
-
-def _cuts(split: Split) -> list[int]:
-    """Ends of shorter prefixes, at separators."""
-    return [
-        split.begin + match.start()
-        for match in re.finditer(r"[\s_\-./\\:|>!,;]+", split.text[split.begin : split.boundary].rstrip(SEPARATORS))
-        if match.start()
-    ]
-
-
-def _drop_addresses(splits: Sequence[Split]) -> None:
-    """Numbers that run through a list, one a name and each with another quantity, are registers and no machines."""
-    alike: dict[str, list[Split]] = {}
-    for split in splits:
-        if split.prefix:
-            alike.setdefault(re.sub(r"\d+", "#", split.prefix), []).append(split)
-    registers = False
-    for pattern, members in sorted(alike.items(), key=lambda entry: -len(entry[1])):
-        leaves = {split.text[split.boundary :].strip(SEPARATORS).lower() for split in members}
-        if (
-            "#" in pattern
-            and len(members) >= (1 if registers and re.fullmatch(r"[A-Za-z]#", pattern) else _LEAST_ADDRESSES)
-            and len({split.prefix for split in members}) == len(members)
-            and (len(leaves) == len(members) or leaves == {""})
-        ):
-            registers = True
-            for split in members:
-                split.begin = max(split.begin, min(split.boundary, len(split.text)))
-                split.boundary = split.begin
-
-
-def _drop_lone_ones(splits: Sequence[Split]) -> None:
-    """Where other names say no machine, the beginning of a single one is none: ``IA_MAG`` beside ``PF_3PH``."""
-    counts = Counter(split.prefix for split in splits)
-    alike = Counter(re.sub(r"\d+", "#", prefix) for prefix in counts)
-    nameless = counts[""] > 0
-    for split in splits:
-        prefix = split.prefix
-        lone = nameless and counts[prefix] == 1 and alike[re.sub(r"\d+", "#", prefix)] == 1
-        equipment = any(word.equipment for word in split.between(split.begin, split.boundary))
-        if prefix and not equipment and (lone or (len(prefix) == 1 and prefix.isascii() and prefix.isalpha())):
-            split.boundary = split.begin
 
 
 def _keys(prefixes: Sequence[str]) -> dict[str, str]:
