@@ -40,8 +40,7 @@ class Split:
         """A word of the machine's name that says what is measured, so that it may be none of its name."""
         start = max(start for start in path_starts(self.text) if start < max(self.boundary, 1))
         for word in self.words:
-            telling = _strong(word) and all("quantity" in sense.aspects for sense in word.senses)
-            if telling and max(start, self.begin) <= word.start < self.boundary:
+            if _says_quantity(word) and max(start, self.begin) <= word.start < self.boundary:
                 return word.text
         return ""
 
@@ -198,6 +197,10 @@ def _measure(words: Sequence[Word]) -> bool:
     )
 
 
+def _says_quantity(word: Word) -> bool:
+    return _strong(word) and all("quantity" in sense.aspects for sense in word.senses)
+
+
 def _says_what(words: Sequence[Word]) -> bool:
     """Whether a whole path segment only says what is measured, as in ``Fan_1.Temp.Winding``."""
     soft = lexicon().soft
@@ -205,6 +208,8 @@ def _says_what(words: Sequence[Word]) -> bool:
     def is_soft(sense: Sense) -> bool:
         return bool(sense.aspects) and all(f"{aspect}:{value}" in soft for aspect, value in sense.aspects.items())
 
+    if any(map(_says_quantity, words)) and not any(word.digits or word.equipment for word in words):
+        return True
     return all(word.explained and not word.digits for word in words) and any(
         not word.letter and not all(map(is_soft, word.senses)) for word in words
     )

@@ -5,21 +5,123 @@ from collections import Counter
 from collections.abc import Sequence
 
 from onboarding.division import SEPARATORS, Split
-from onboarding.lexicon import lexicon
-from onboarding.names import Word
+from onboarding.lexicon import fold, lexicon
+from onboarding.names import Word, path_starts
 
 _LEAST_ADDRESSES = 3
+_LEAST_ALIKE = 3
+_SEPARATOR = r"[\s_\-./\\:|>!,;]+"
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
 
 def gather(splits: Sequence[Split]) -> None:
     """Move the boundaries of names, so that those of one machine have its prefix."""
+    _gather_chunks(splits)
+    _gather_known(splits)
+    _gather_points(splits)
     _gather_parts(splits)
     _gather_folders(splits)
+    _gather_extensions(splits)
     _gather_below_paths(splits)
     _gather_singles(splits)
     _drop_addresses(splits)
     _drop_lone_ones(splits)
+
+
+def _gather_chunks(splits: Sequence[Split]) -> None:
+    """A part of names that many share, with a number, is a machine as a whole: ``1号送水机`` of ``1号送水机_电流``."""
+    ends = {}
+    for split in splits:
+        inside = 0 < split.boundary < len(split.text) and split.text[split.boundary - 1] not in SEPARATORS
+        following = re.search(_SEPARATOR, split.text[split.boundary :]) if inside else None
+        if following is not None and following.start():
+            ends[id(split)] = split.boundary + following.start()
+    counts = Counter(split.text[split.begin : ends[id(split)]] for split in splits if id(split) in ends)
+    for split in splits:
+        end = ends.get(id(split), 0)
+        chunk = split.text[split.begin : end]
+        if counts[chunk] >= _LEAST_ALIKE and re.search(r"\d", chunk):
+            own = split.between(split.boundary, end)
+            if any(word.equipment or not word.senses for word in own) and not any(map(_says_quantity, own)):
+                split.boundary = end
+
+
+def _says_quantity(word: Word) -> bool:
+    return any(sense.role or "quantity" in sense.aspects for sense in word.senses)
+
+
+def _gather_known(splits: Sequence[Split]) -> None:
+    """A name that begins like a machine of the list is of that machine: ``M4_Tw`` beside ``M4_Ia`` and ``M4_Ib``."""
+    counts = Counter(split.prefix for split in splits)
+    known = {_pattern(prefix) for prefix, count in counts.items() if count > 1 and _numbered(prefix)}
+    for split in splits:
+        if not split.words:
+            continue  # a code
+        ends = [
+            split.begin + match.start()
+            for match in re.finditer(_SEPARATOR, split.text[split.begin :])
+            if split.begin + match.start() > split.boundary
+        ]
+        alike = [end for end in ends if _pattern(split.text[split.begin : end].strip(SEPARATORS)) in known]
+        if alike:
+            split.boundary = max(alike)
+
+
+def _numbered(prefix: str) -> bool:
+    return bool(re.search(r"\d", re.split(_SEPARATOR, prefix)[-1]))
+
+
+def _pattern(prefix: str) -> str:
+    return re.sub(r"\d+", "#", prefix)
+
+
+def _gather_points(splits: Sequence[Split]) -> None:
+    """``PMP04.ACC_1.PV`` is a point of PMP04, as ``PMP04.FLOW.PV`` is, whatever the point is called."""
+    machines = {split.prefix for split in splits if split.boundary < split.parent}
+    for split in splits:
+        if fold(split.text[split.parent :]) not in lexicon().attributes or split.boundary >= len(split.text):
+            continue
+        starts = [start for start in path_starts(split.text) if split.begin < start < split.parent]
+        if starts and starts[-1] < split.boundary:
+            above = split.text[split.begin : starts[-1]].strip(SEPARATORS)
+            if above in machines and re.search(r"\d", _PATH_SEPARATOR.split(above)[-1]):
+                split.boundary = starts[-1]
+
+
+def _gather_extensions(splits: Sequence[Split]) -> None:
+    """What is but a word longer than a machine's name is of that machine: ``P201_VFD:I`` of ``P201``.
+
+    Not where several longer names measure the same: those are machines of their own.
+    """
+    machines = {split.prefix for split in splits if _is_machine(split, split.boundary)}
+    patterns = set(map(_pattern, machines))
+    found: dict[str, list[tuple[Split, int]]] = {}
+    for split in splits:
+        if split.prefix in machines:
+            found.setdefault(split.prefix, []).append((split, split.boundary))
+        for end in sorted(_cuts(split), reverse=True):
+            base = split.text[split.begin : end].strip(SEPARATORS)
+            rest = split.between(end, split.boundary)
+            if any(word.equipment for word in rest) or re.search(r"\d", split.text[end : split.boundary]):
+                break
+            if _pattern(base) in patterns and _is_machine(split, end):
+                found.setdefault(base, []).append((split, end))
+                break
+    for members in found.values():
+        leaves = [split.text[split.boundary :].strip(SEPARATORS).lower() for split, _ in members]
+        if len(set(leaves)) == len(leaves):
+            for split, end in members:
+                split.boundary = end
+
+
+def _is_machine(split: Split, end: int) -> bool:
+    """Whether the last part of a name's beginning has a number, or is a machine's word, and is no place of several."""
+    name = split.text[split.begin : end].rstrip(SEPARATORS)
+    start = max((match.end() for match in re.finditer(_SEPARATOR, name)), default=0)
+    own = split.between(split.begin + start, end)
+    if any(word.text in lexicon().places for word in own):
+        return False
+    return bool(re.search(r"\d", name[start:])) or any(word.equipment for word in own)
 
 
 def _gather_parts(splits: Sequence[Split]) -> None:
@@ -99,7 +201,7 @@ def _cuts(split: Split) -> list[int]:
     """Ends of shorter prefixes, at separators."""
     return [
         split.begin + match.start()
-        for match in re.finditer(r"[\s_\-./\\:|>!,;]+", split.text[split.begin : split.boundary].rstrip(SEPARATORS))
+        for match in re.finditer(_SEPARATOR, split.text[split.begin : split.boundary].rstrip(SEPARATORS))
         if match.start()
     ]
 

@@ -5,13 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onboarding.division import divide
+from onboarding.division import Split, divide
 from onboarding.gathering import gather
-from onboarding.lexicon import lexicon
+from onboarding.lexicon import fold, lexicon
 from onboarding.names import Word, normalized, without_unit, words_of
 
 DEFAULT_MACHINE = "machine-1"
 _LEAST_FUNCTIONS = 3
+_LEAST_DESCRIBED = 0.5
+_NUMBER = re.compile(r"\d+[A-Z]?(?![a-z])")
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
 
@@ -31,23 +33,60 @@ class Placed:
     doubt: str = ""
 
 
-def place(names: Sequence[str], default: str = DEFAULT_MACHINE) -> list[Placed]:
-    """Machine and leaf of each name; ``default`` is the machine of names that say none."""
+def place(
+    names: Sequence[str], default: str = DEFAULT_MACHINE, descriptions: Sequence[str] | None = None
+) -> list[Placed]:
+    """Machine and leaf of each name; ``default`` is the machine of names that say none, nor their descriptions."""
     splits = [divide(without_unit(normalized(name))) for name in names]
     gather(splits)
     keys = _keys([split.prefix for split in splits])
     loops = _loops(names)
-    return [
-        _of_loop(loops[name])
-        if name in loops
-        else Placed(
-            keys[split.prefix] if split.prefix else default,
-            split.leaf,
-            bool(split.prefix),
-            split.doubt,
-        )
-        for name, split in zip(names, splits, strict=True)
-    ]
+    described = _described(names, splits, descriptions or [""] * len(names))
+    placed = []
+    for number, (name, split) in enumerate(zip(names, splits, strict=True)):
+        if number in described:
+            leaf = words_of(_NUMBER.sub(lambda match: " " * len(match[0]), normalized(name)))
+            placed.append(Placed(described[number], leaf, True))
+        elif name in loops:
+            placed.append(_of_loop(loops[name]))
+        else:
+            machine = keys[split.prefix] if split.prefix else default
+            placed.append(Placed(machine, split.leaf, bool(split.prefix), split.doubt))
+    return placed
+
+
+def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequence[str]) -> dict[int, str]:
+    """Machines of measuring points and of nameless tags whose descriptions begin with them: ``P-2101 flow``."""
+    mute = {
+        number: normalized(descriptions[number])
+        for number, (name, split) in enumerate(zip(names, splits, strict=True))
+        if descriptions[number] and (not split.prefix or _is_point(name))
+    }
+    counts = Counter(divide(text).prefix for text in mute.values())
+    known = sorted(
+        (prefix for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)), key=len, reverse=True
+    )
+    if sum(counts[prefix] for prefix in known) < _LEAST_DESCRIBED * len(mute):
+        return {}
+    machines = {
+        number: next((prefix for prefix in known if text.strip().startswith(prefix)), "")
+        for number, text in mute.items()
+    }
+    # Where all that have one have the same, those without are of it too.
+    only = known[0] if len(known) == 1 else ""
+    return {
+        number: _key(machines.get(number) or only)
+        for number, (name, split) in enumerate(zip(names, splits, strict=True))
+        if machines.get(number) or (only and (not split.prefix or _is_point(name)))
+    }
+
+
+def _is_point(name: str) -> bool:
+    """Whether a name is a measuring point's, which says no machine: ``21-FIT-1002.PV``."""
+    parts = [part for part in _PATH_SEPARATOR.split(name) if part]
+    if len(parts) > 1 and fold(parts[-1]) in lexicon().attributes:
+        parts = parts[:-1]
+    return len(parts) == 1 and lexicon().loop.fullmatch(parts[0].strip()) is not None
 
 
 def _loops(names: Sequence[str]) -> dict[str, re.Match[str]]:

@@ -18,7 +18,7 @@ _WHOLE_LIST = 0.05
 
 def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
     """One item a tag, in their order; ``machine`` is the name of a machine that no tag names."""
-    placed = place([tag.name for tag in tags], machine)
+    placed = place([tag.name for tag in tags], machine, [tag.description for tag in tags])
     fitting = Fitting()
     evidence = [_evidence(tag, where, fitting) for tag, where in zip(tags, placed, strict=True)]
     members: dict[str, list[int]] = {}
