@@ -10,6 +10,7 @@ from onboarding.names import Word, path_starts
 
 _LEAST_ADDRESSES = 3
 _LEAST_ALIKE = 3
+_MOST_NAMELESS = 0.5
 _SEPARATOR = r"[\s_\-./\\:|>!,;]+"
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
@@ -108,16 +109,16 @@ def _gather_extensions(splits: Sequence[Split]) -> None:
                 found.setdefault(base, []).append((split, end))
                 break
     for members in found.values():
-        leaves = [split.text[split.boundary :].strip(SEPARATORS).lower() for split, _ in members]
+        leaves = [leaf for split, _ in members if (leaf := split.text[split.boundary :].strip(SEPARATORS).lower())]
         if len(set(leaves)) == len(leaves):
             for split, end in members:
                 split.boundary = end
 
 
 def _is_machine(split: Split, end: int) -> bool:
-    """Whether the last part of a name's beginning has a number, or is a machine's word, and is no place of several."""
+    """Whether the last folder of a name's beginning has a number or a machine's word, and is no place of several."""
     name = split.text[split.begin : end].rstrip(SEPARATORS)
-    start = max((match.end() for match in re.finditer(_SEPARATOR, name)), default=0)
+    start = max((match.end() for match in _PATH_SEPARATOR.finditer(name)), default=0)
     own = split.between(split.begin + start, end)
     if any(word.text in lexicon().places for word in own):
         return False
@@ -232,9 +233,11 @@ def _drop_lone_ones(splits: Sequence[Split]) -> None:
     counts = Counter(split.prefix for split in splits)
     alike = Counter(re.sub(r"\d+", "#", prefix) for prefix in counts)
     nameless = counts[""] > 0
+    most_nameless = counts[""] > _MOST_NAMELESS * len(splits)
     for split in splits:
         prefix = split.prefix
         lone = nameless and counts[prefix] == 1 and alike[re.sub(r"\d+", "#", prefix)] == 1
+        lone = lone or (most_nameless and not re.search(r"\d", prefix))  # Total system power, beside Phase 1 current
         equipment = any(word.equipment for word in split.between(split.begin, split.boundary))
         if prefix and not equipment and (lone or (len(prefix) == 1 and prefix.isascii() and prefix.isalpha())):
             split.boundary = split.begin

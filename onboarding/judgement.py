@@ -64,6 +64,9 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
         return _refused(blank, refusal, seen, best, template, fitting)
     if best is None:
         return Judged(_nothing_fits(blank, seen, template), 0.0)
+    elsewhere = "" if best.used else _elsewhere(seen, best)
+    if elsewhere:
+        return Judged(replace(blank, confidence=0.85, reason=f"no signal of {template.name_en}: {elsewhere}"), 0.0)
     if all(one.against for one in found):
         doubtful = bool(best.used) and bool(seen.unit.written) and not best.wrong_unit
         named = any(word.text in best.used for word in seen.leaf)
@@ -73,6 +76,17 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
         reason = f"no signal of {template.name_en}: {'; '.join(best.against)}"
         return Judged(replace(blank, confidence=0.9, reason=reason), 0.0)
     return _said(tag, blank, seen, found)
+
+
+def _elsewhere(seen: Evidence, best: Fit) -> str:
+    """The word that says that what only the unit speaks for is measured elsewhere: the neutral's current."""
+    quantity = profile(best.signal)["quantity"]
+    for word in seen.leaf:
+        for sense in word.senses:
+            others = [value for aspect, value in sense.aspects.items() if aspect != "quantity"]
+            if sense.aspects.get("quantity") == quantity and others and not word.letter:
+                return f"'{word.text}' says {quantity} of {others[0].replace('_', ' ')}"
+    return ""
 
 
 def _said(tag: Tag, blank: Item, seen: Evidence, found: Sequence[Fit]) -> Judged:
