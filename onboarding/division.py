@@ -126,10 +126,13 @@ def _measuring_point(
     text: str, starts: Sequence[int], by_segment: dict[int, list[Word]], segments: Sequence[int]
 ) -> int | None:
     """Where a measuring point of a control system begins, as in ``MTR-301/TI-301.PV``; None where there is none."""
-    if len(segments) < 2 or "".join(word.text for word in by_segment[segments[0]]) not in lexicon().attributes:
+    if len(segments) < 2:
         return None
-    start = starts[segments[1]]
-    return start if lexicon().loop.fullmatch(text[start : starts[segments[0]] - 1].strip()) else None
+    if "".join(word.text for word in by_segment[segments[0]]) in lexicon().attributes:
+        start, end = starts[segments[1]], starts[segments[0]] - 1
+    else:
+        start, end = starts[segments[0]], len(text)
+    return start if lexicon().loop.fullmatch(text[start:end].strip()) else None
 
 
 def _explained_end(words: Sequence[Word]) -> list[Word]:

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from plant import SOURCE_UNITS
+from plant import SOURCE_UNITS, Conversion, ConversionError, conversion
 
 _LETTER_WEIGHT = 0.96
 _INITIALS_WEIGHT = 0.93
@@ -139,6 +139,14 @@ def aspects_of(meaning: str) -> dict[str, str]:
     return dict(part.split(":", 1) for part in meaning.split("+"))
 
 
+def _are_one(units: set[str]) -> bool:
+    first = min(units)
+    try:
+        return all(conversion(unit, first) == Conversion() for unit in units)
+    except ConversionError:
+        return False
+
+
 class Lexicon:
     """Words by their folded form."""
 
@@ -200,7 +208,7 @@ class Lexicon:
         for spelling, unit in self._units.items():
             spelled.setdefault(spelling.lower(), set()).add(unit)
         # mW and MW differ by their letters alone, AMPS and amps do not.
-        self._any_case = {spelling: min(units) for spelling, units in spelled.items() if len(units) == 1}
+        self._any_case = {spelling: min(units) for spelling, units in spelled.items() if _are_one(units)}
 
     def _add(self, name: str, sense: Sense) -> None:
         for key in _keys(name):

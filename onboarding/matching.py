@@ -157,6 +157,9 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
     if not strength:
         return None
     _stand_in(evidence, wanted, strength, found)
+    if "part" in strength:
+        # Which winding: U1 of TI_WDG_U1 is no phase of a current.
+        found.near = [text for text in found.near if text not in _letters_of_phases(evidence)]
     for aspect, value in wanted.items():
         if aspect in strength:
             found.confidence *= strength[aspect]
@@ -164,6 +167,10 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
             found.missing.append(_said(aspect, value))
             found.confidence *= _MISSING
     return found
+
+
+def _letters_of_phases(evidence: Evidence) -> set[str]:
+    return {word.text for word in evidence.words if any("phase" in sense.aspects for sense in word.senses)}
 
 
 def _weigh(
@@ -182,8 +189,6 @@ def _weigh(
         strength[said] = 1.0
         found.used.add(word.text)
         return
-    if not word.senses or any(not sense.aspects and not sense.role for sense in word.senses):
-        return
     words = lexicon()
     fitting = [sense for sense in word.senses if sense.aspects and _fits(sense, wanted)]
     if fitting:
@@ -195,6 +200,8 @@ def _weigh(
                     if text not in found.says:
                         found.says.append(text)
         found.used.add(word.text)
+        return
+    if not word.senses or any(not sense.aspects and not sense.role for sense in word.senses):
         return
     meanings = [f"{a}:{v}" for sense in word.senses for a, v in sense.aspects.items()]
     if folder:

@@ -151,6 +151,8 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
         folded = fold(text[first.start : last.end])
         if len(folded) > words.longest:
             continue
+        if length > 1 and _ends_a_number(text, first) and not text[first.start : last.end].isalnum():
+            continue  # dev3_I0 is no 3I0
         apart = length > 1 and _is_letter(last) and len(atoms[place + length - 2].text) >= _LONG
         if apart and not words.ends_in_a_letter(folded):
             continue  # Phase S is phase S, and Cur_R current R: neither phases nor curr
@@ -175,6 +177,10 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
             return length
     found.append(Word(fold(first.text), first.start, first.end, segment, ()))
     return 1
+
+
+def _ends_a_number(text: str, atom: _Atom) -> bool:
+    return atom.text.isdecimal() and atom.start > 0 and text[atom.start - 1].isalnum()
 
 
 def _is_letter(atom: _Atom) -> bool:
