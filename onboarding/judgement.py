@@ -16,6 +16,7 @@ _MOST_CANDIDATES = 4
 _LEAST_CANDIDATE = 0.04
 _NOT_A_SIGNAL = 0.95
 _UNKNOWN = 0.0
+_OF_THE_MOTOR = frozenset({"bearing", "winding", "motor"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +231,9 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
         return f"nothing says {', '.join(best.missing)}: which {best.signal.key.split('_')[0]} is it?"
     if best.near:
         return f"'{best.near[0]}' is not quite {best.signal.name_en}: is it meant?"
+    other = _other_part(seen, best)
+    if other:
+        return f"'{other}' may be another part than the motor: whose is it?"
     if seen.data_type == "bool" and best.signal.kind != "bool":
         return f"it is yes or no, {best.signal.name_en} is a number"
     strange = outside(tag.samples, best.signal, best.conversion)
@@ -241,6 +245,19 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
     if best.confidence < THRESHOLD:
         return "that is not sure enough"
     return ""
+
+
+def _other_part(seen: Evidence, best: Fit) -> str:
+    """A machine's word beside what is measured at one place of the motor: the bearing of ``Fan.BrgVib`` is the fan's."""
+    wanted = profile(best.signal)
+    if ("end" not in wanted and wanted.get("part") not in _OF_THE_MOTOR) or _says_motor(seen):
+        return ""
+    others = [word for word in seen.leaf if word.equipment and not word.senses]
+    return others[0].text if others else ""
+
+
+def _says_motor(seen: Evidence) -> bool:
+    return any(sense.aspects.get("part") == "motor" for word in seen.words for sense in word.senses)
 
 
 def _conversion_words(seen: Evidence, best: Fit) -> str:

@@ -17,6 +17,7 @@ _ATOM = re.compile(
 _TYPE_LETTERS = frozenset(("st", "ar", "lr", "di", "ui", *"bxrfwnidsleag"))
 _MOST_ATOMS = 7
 _LONG = 3
+_SHORTEST_ENDING = 4
 _LONGEST_COMPOUND = 40
 _UNIT_AT_END = re.compile(r"[\[(]([^\[\]()]{1,12})[\])]\s*$")
 
@@ -223,7 +224,20 @@ def _compound(run: str) -> tuple[str, ...]:
     parts = best.get(len(run), ())
     if sum(len(part) == 2 for part in parts) > 1 and len(run) > 4:
         return ()
-    return parts
+    return parts or _with_unknown_head(run)
+
+
+def _with_unknown_head(run: str) -> tuple[str, ...]:
+    """``flaschenzaehler`` as flaschen + zaehler: what a compound is, its last part says, if that is a long word."""
+    words = lexicon()
+    for start in range(_LONG, len(run) - _SHORTEST_ENDING + 1):
+        ending = run[start:]
+        senses = words.senses(ending)
+        if ending in words.equipment or not senses:
+            continue
+        if any(sense.role or (len(ending) > _SHORTEST_ENDING and "quantity" in sense.aspects) for sense in senses):
+            return run[:start], ending
+    return ()
 
 
 def _joined(found: list[Word]) -> Iterator[Word]:
