@@ -19,7 +19,7 @@ _MOST_ATOMS = 7
 _LONG = 3
 _SHORTEST_ENDING = 4
 _LONGEST_COMPOUND = 40
-_UNIT_AT_END = re.compile(r"[\[(]([^\[\]()]{1,12})[\])]\s*$")
+_UNIT_AT_END = re.compile(r"[\[(](?!\d+[\])])([^\[\]()]{1,12})[\])]\s*$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Proposes machine, template, signal and conversion for tags; what is not sure is asked, with the best candidates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from onboarding.grouping import DEFAULT_MACHINE, Placed, place
+from onboarding.indices import with_phases
 from onboarding.items import Item
-from onboarding.judgement import Fitting, judge
+from onboarding.judgement import Fitting, Judged, judge
 from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, SourceUnit, evidence_of
 from onboarding.siblings import Sibling, settled
@@ -24,6 +25,7 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
     members: dict[str, list[int]] = {}
     for number, where in enumerate(placed):
         members.setdefault(where.machine, []).append(number)
+    evidence = with_phases(evidence, members)
     library = template_library()
     rows = list(zip(tags, evidence, placed, strict=True))
     judged = {
@@ -39,13 +41,25 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
     items: list[Item | None] = [None] * len(tags)
     for numbers in members.values():
         said = {key: _weight(of_tags, numbers) for key, of_tags in weights.items()}
-        best = max(said, key=lambda key: said[key])
+        best = _own(max(said, key=lambda key: said[key]), judged, numbers)
         chosen = settled([Sibling(tags[n], evidence[n], judged[best][n]) for n in numbers], library[best])
         if not any(judged[best][number].weight for number in numbers):
             chosen = [replace(item, template=None) for item in chosen]
         for number, item in zip(numbers, chosen, strict=True):
             items[number] = _doubted(item, placed[number].doubt)
     return [item for item in items if item is not None]
+
+
+def _own(best: str, judged: Mapping[str, Sequence[Judged]], numbers: Sequence[int]) -> str:
+    """The best template, unless it has nothing of its own: what it can, another one can, which also measures more.
+
+    A drive's current and voltage alone make no pump set where its power makes it a motor.
+    """
+
+    def alone(one: str, other: str) -> float:
+        return sum(judged[one][n].weight for n in numbers if not judged[other][n].weight)
+
+    return next((other for other in judged if not alone(best, other) and alone(other, best)), best)
 
 
 def _doubted(item: Item, doubt: str) -> Item:
