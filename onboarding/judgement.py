@@ -1,11 +1,12 @@
 """A tag against one template: which signal it is, that it is none, or what a person must be asked."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from onboarding.behaviour import outside
 from onboarding.items import THRESHOLD, Candidate, Item
-from onboarding.lexicon import lexicon
+from onboarding.lexicon import fold, lexicon
 from onboarding.matching import Evidence, Fit, SourceUnit, fits, profile
 from onboarding.names import Word
 from onboarding.tags import Tag
@@ -16,6 +17,7 @@ _MOST_CANDIDATES = 4
 _LEAST_CANDIDATE = 0.04
 _NOT_A_SIGNAL = 0.95
 _UNKNOWN = 0.0
+_SHORT = 4
 _OF_THE_MOTOR = frozenset({"bearing", "winding", "motor"})
 
 
@@ -47,10 +49,11 @@ class Fitting:
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """Why a name is no signal; ``role`` is the key of the role that a word of it has, empty without one."""
+    """Why a name is no signal; ``word`` says so, ``role`` is the key of its role; empty without one."""
 
     reason: str
     role: str = ""
+    word: str = ""
 
 
 def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: Fitting) -> Judged:
@@ -62,7 +65,7 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
     )
     refusal = _refusal(seen.words, seen, best)
     if refusal is not None:
-        return _refused(blank, refusal, seen, best, template, fitting)
+        return _refused(tag, blank, refusal, seen, best, template, fitting)
     if best is None:
         return Judged(_nothing_fits(blank, seen, template), 0.0)
     elsewhere = "" if best.used else _elsewhere(seen, best)
@@ -129,7 +132,7 @@ def _asked(blank: Item, question: str, fit: Fit) -> Item:
 
 
 def _refused(
-    blank: Item, refusal: _Refusal, seen: Evidence, best: Fit | None, template: Template, fitting: Fitting
+    tag: Tag, blank: Item, refusal: _Refusal, seen: Evidence, best: Fit | None, template: Template, fitting: Fitting
 ) -> Judged:
     """No signal; asked where only the description says so, or where a state may be that the machine runs."""
     plain = best is not None and not best.missing and not best.against and all(word.senses for word in seen.leaf)
@@ -138,12 +141,27 @@ def _refused(
         if alone and alone[0].used and alone[0].signal is best.signal and alone[0].confidence >= THRESHOLD:
             said = f"the name says {best.signal.name_en}, but in the description {refusal.reason}: which is right?"
             return Judged(_asked(blank, said, best), 0.25)
+    if (
+        best is not None
+        and plain
+        and _is_short_for(refusal.word, tag.description)
+        and _refusal(seen.described, seen, best) is None
+    ):
+        said = f"{refusal.reason}, but may be short for something in the description: is it {best.signal.name_en}?"
+        return Judged(_asked(blank, said, best), 0.25)
     running = next((signal for signal in template.signals if signal.kind == "bool"), None)
     by_bit = refusal.role == "status_word" and best is not None and best.signal is running and not seen.unit.written
     if running is not None and (by_bit or (refusal.role == "state" and _is_of_machine(seen))):
         question = f"{refusal.reason}, or is it {running.name_en}?"
         return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)
     return Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal.reason), 0.0)
+
+
+def _is_short_for(word: str, description: str) -> bool:
+    """Whether a description spells a short word out: ``REF`` of pression refoulement, ``SP`` of strona przeciwna."""
+    said = [fold(part) for part in re.findall(r"[^\W\d_]+", description)]
+    begun = any(part.startswith(word) and len(part) > len(word) for part in said)
+    return 1 < len(word) <= _SHORT and (begun or word in "".join(part[:1] for part in said))
 
 
 def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> _Refusal | None:
@@ -159,7 +177,7 @@ def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> _Refusal
             role = words.roles.get(sense.role)
             if role is None or set(role.unless) & meant or (role.yields_to_unit and measured):
                 continue
-            return _Refusal(f"'{word.text}' says {role.means}", sense.role)
+            return _Refusal(f"'{word.text}' says {role.means}", sense.role, word.text)
     return _Refusal("a text, not a number") if seen.data_type == "text" else None
 
 
