@@ -39,6 +39,9 @@ class Split:
     def doubt(self) -> str:
         """A word of the machine's name that says what is measured, so that it may be none of its name."""
         start = max(start for start in path_starts(self.text) if start < max(self.boundary, 1))
+        code = lexicon().machine_code.match(self.text, start)
+        if code is not None and code.end() == self.boundary and not lexicon().loop.fullmatch(code[0]):
+            return ""
         for word in self.words:
             if _says_quantity(word) and max(start, self.begin) <= word.start < self.boundary:
                 return word.text

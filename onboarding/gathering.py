@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from onboarding.division import SEPARATORS, Split
 from onboarding.lexicon import fold, lexicon
-from onboarding.names import Word, path_starts
+from onboarding.names import Word, path_starts, words_of
 
 _LEAST_ADDRESSES = 3
 _LEAST_ALIKE = 3
@@ -17,6 +17,7 @@ _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
 def gather(splits: Sequence[Split]) -> None:
     """Move the boundaries of names, so that those of one machine have its prefix."""
+    _gather_codes(splits)
     _gather_chunks(splits)
     _gather_known(splits)
     _gather_points(splits)
@@ -27,6 +28,22 @@ def gather(splits: Sequence[Split]) -> None:
     _gather_singles(splits)
     _drop_addresses(splits)
     _drop_lone_ones(splits)
+
+
+def _gather_codes(splits: Sequence[Split]) -> None:
+    """A code with a number that several names begin with is a machine's, whatever its letters mean: ``GB1_IL1``."""
+    found = {}
+    for split in splits:
+        code = lexicon().machine_code.match(split.text, max(split.parent, split.begin))
+        if code is not None and split.words and not lexicon().loop.fullmatch(code[0]):
+            known = words_of(code[0])
+            if not any("phase" in sense.aspects for word in known if not word.letter for sense in word.senses):
+                found[id(split)] = code.end()
+    counts = Counter(split.text[split.begin : found[id(split)]] for split in splits if id(split) in found)
+    for split in splits:
+        end = found.get(id(split), 0)
+        if split.boundary < end and counts[split.text[split.begin : end]] >= _LEAST_ALIKE:
+            split.boundary = end
 
 
 def _gather_chunks(splits: Sequence[Split]) -> None:
