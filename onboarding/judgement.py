@@ -18,6 +18,7 @@ _LEAST_CANDIDATE = 0.04
 _NOT_A_SIGNAL = 0.95
 _UNKNOWN = 0.0
 _SHORT = 4
+_CODE = 2
 _OF_THE_MOTOR = frozenset({"bearing", "winding", "motor"})
 
 
@@ -249,6 +250,9 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
         return f"nothing says {', '.join(best.missing)}: which {best.signal.key.split('_')[0]} is it?"
     if best.near:
         return f"'{best.near[0]}' is not quite {best.signal.name_en}: is it meant?"
+    unknown = _unknown(seen) if best.signal.kind == "bool" else ""
+    if unknown:
+        return f"what '{unknown}' means is not known: is it {best.signal.name_en}?"
     other = _other_part(seen, best)
     if other:
         return f"'{other}' may be another part than the motor: whose is it?"
@@ -265,8 +269,15 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
     return ""
 
 
+def _unknown(seen: Evidence) -> str:
+    """A word of a name that nobody knows, and whose description does not help: ``HTR`` of ``HTR_ON``."""
+    if any(word.senses for word in seen.described) or _says_motor(seen):
+        return ""
+    return next((w.text for w in seen.leaf if not w.senses and not w.equipment and len(w.text) > _CODE), "")
+
+
 def _other_part(seen: Evidence, best: Fit) -> str:
-    """A machine's word beside what is measured at one place of the motor: the bearing of ``Fan.BrgVib`` is the fan's."""
+    """A machine's word beside what is measured at one place of the motor: the bearing of ``Fan.Brg`` is the fan's."""
     wanted = profile(best.signal)
     if ("end" not in wanted and wanted.get("part") not in _OF_THE_MOTOR) or _says_motor(seen):
         return ""

@@ -222,7 +222,7 @@ def _compound(run: str) -> tuple[str, ...]:
             if len(part) >= 4 and run[end : end + 1] == "s" and end + 1 not in best:
                 best[end + 1] = split
     parts = best.get(len(run), ())
-    if sum(len(part) == 2 for part in parts) > 1 and len(run) > 4:
+    if sum(len(part) == 2 for part in parts) > 1 and (len(run) > 4 or all(has(part, "phase") for part in parts)):
         return ()
     return parts or _with_unknown_head(run)
 

@@ -1,20 +1,18 @@
 """Proposes machine, template, signal and conversion for tags; what is not sure is asked, with the best candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from onboarding.choice import chosen
 from onboarding.grouping import DEFAULT_MACHINE, Placed, place
 from onboarding.indices import with_phases
 from onboarding.items import Item
-from onboarding.judgement import Fitting, Judged, judge
+from onboarding.judgement import Fitting, judge
 from onboarding.lexicon import lexicon
-from onboarding.matching import Evidence, SourceUnit, evidence_of
+from onboarding.matching import Evidence, SourceUnit, evidence_of, profile
 from onboarding.siblings import Sibling, settled
 from onboarding.tags import Tag
-from plant import template_library
-
-_FOREIGN = 0.5
-_WHOLE_LIST = 0.05
+from plant import Template, template_library
 
 
 def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
@@ -32,34 +30,33 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
         key: [judge(tag, seen, where.machine, template, fitting) for tag, seen, where in rows]
         for key, template in library.items()
     }
-    # What one kind of machine measures, and this kind does not, speaks against it.
-    most = [max(own[number].weight for own in judged.values()) for number in range(len(tags))]
-    weights = {
-        key: [one.weight or -_FOREIGN * best for one, best in zip(own, most, strict=True)]
-        for key, own in judged.items()
-    }
     items: list[Item | None] = [None] * len(tags)
-    for numbers in members.values():
-        said = {key: _weight(of_tags, numbers) for key, of_tags in weights.items()}
-        best = _own(max(said, key=lambda key: said[key]), judged, numbers)
-        chosen = settled([Sibling(tags[n], evidence[n], judged[best][n]) for n in numbers], library[best])
-        if not any(judged[best][number].weight for number in numbers):
-            chosen = [replace(item, template=None) for item in chosen]
-        for number, item in zip(numbers, chosen, strict=True):
-            items[number] = _doubted(item, placed[number].doubt)
+    for key, choice in chosen(judged, members).items():
+        numbers = members[key]
+        of_template = judged[choice.template]
+        siblings = [Sibling(tags[n], evidence[n], of_template[n]) for n in numbers]
+        for number, item in zip(numbers, settled(siblings, library[choice.template]), strict=True):
+            known = any(of_template[n].weight for n in numbers)
+            answer = item if known else replace(item, template=None)
+            if choice.rival:
+                rival = judged[choice.rival][number].item
+                answer = _of_either(answer, library[choice.template], rival, library[choice.rival])
+            items[number] = _doubted(answer, placed[number].doubt)
     return [item for item in items if item is not None]
 
 
-def _own(best: str, judged: Mapping[str, Sequence[Judged]], numbers: Sequence[int]) -> str:
-    """The best template, unless it has nothing of its own: what it can, another one can, which also measures more.
-
-    A drive's current and voltage alone make no pump set where its power makes it a motor.
-    """
-
-    def alone(one: str, other: str) -> float:
-        return sum(judged[one][n].weight for n in numbers if not judged[other][n].weight)
-
-    return next((other for other in judged if not alone(best, other) and alone(other, best)), best)
+def _of_either(item: Item, template: Template, other: Item, rival: Template) -> Item:
+    """Asked where the other template wants more to be said, as a motor wants to know of a current which phase it is."""
+    if item.signal is None or not other.candidates:
+        return item
+    own, wanted = (
+        profile(next(signal for signal in signals if signal.key == key)).items()
+        for signals, key in ((template.signals, item.signal), (rival.signals, other.candidates[0].signal))
+    )
+    if not own < wanted:
+        return item
+    reason = f"{item.reason}; but is {item.machine} {template.name_en}, or {rival.name_en}?"
+    return replace(item, signal=None, ask=True, confidence=min(item.confidence, 0.5), reason=reason)
 
 
 def _doubted(item: Item, doubt: str) -> Item:
@@ -67,11 +64,6 @@ def _doubted(item: Item, doubt: str) -> Item:
         return item
     reason = f"{item.reason}; but '{doubt}' in {item.machine} says what is measured: is that the machine?"
     return replace(item, signal=None, ask=True, confidence=min(item.confidence, 0.5), reason=reason)
-
-
-def _weight(of_tags: Sequence[float], numbers: Sequence[int]) -> float:
-    """What a machine's tags say for a template; where they say little, what the whole list is about decides."""
-    return sum(of_tags[number] for number in numbers) + _WHOLE_LIST * sum(of_tags) / len(of_tags)
 
 
 def _evidence(tag: Tag, where: Placed, fitting: Fitting) -> Evidence:
