@@ -11,6 +11,7 @@ from onboarding.names import Word, path_starts, words_of
 _LEAST_ADDRESSES = 3
 _LEAST_ALIKE = 3
 _MOST_NAMELESS = 0.5
+_CODE = 2
 _SEPARATOR = r"[\s_\-./\\:|>!,;]+"
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
@@ -36,14 +37,19 @@ def _gather_codes(splits: Sequence[Split]) -> None:
     for split in splits:
         code = lexicon().machine_code.match(split.text, max(split.parent, split.begin))
         if code is not None and split.words and not lexicon().loop.fullmatch(code[0]):
-            known = words_of(code[0])
-            if not any("phase" in sense.aspects for word in known if not word.letter for sense in word.senses):
+            if not any(map(_is_said, words_of(code[0]))):
                 found[id(split)] = code.end()
     counts = Counter(split.text[split.begin : found[id(split)]] for split in splits if id(split) in found)
     for split in splits:
         end = found.get(id(split), 0)
         if split.boundary < end and counts[split.text[split.begin : end]] >= _LEAST_ALIKE:
             split.boundary = end
+
+
+def _is_said(word: Word) -> bool:
+    """Whether a word is no mere code: a phase such as L1, or longer than two letters."""
+    phase = any("phase" in sense.aspects for sense in word.senses) and not word.letter
+    return phase or (len(word.text) > _CODE and bool(word.senses))
 
 
 def _gather_chunks(splits: Sequence[Split]) -> None:
@@ -71,7 +77,7 @@ def _says_quantity(word: Word) -> bool:
 def _gather_known(splits: Sequence[Split]) -> None:
     """A name that begins like a machine of the list is of that machine: ``M4_Tw`` beside ``M4_Ia`` and ``M4_Ib``."""
     counts = Counter(split.prefix for split in splits)
-    known = {_pattern(prefix) for prefix, count in counts.items() if count > 1 and _numbered(prefix)}
+    known = _known_patterns(counts)
     for split in splits:
         if not split.words:
             continue  # a code
@@ -85,8 +91,10 @@ def _gather_known(splits: Sequence[Split]) -> None:
             split.boundary = max(alike)
 
 
-def _numbered(prefix: str) -> bool:
-    return bool(re.search(r"\d", re.split(_SEPARATOR, prefix)[-1]))
+def _known_patterns(counts: Counter[str]) -> set[str]:
+    """What machines with a number are called, of which there are several tags."""
+    numbered = (prefix for prefix, count in counts.items() if count > 1)
+    return {_pattern(prefix) for prefix in numbered if re.search(r"\d", re.split(_SEPARATOR, prefix)[-1])}
 
 
 def _pattern(prefix: str) -> str:
@@ -137,7 +145,7 @@ def _is_machine(split: Split, end: int) -> bool:
     name = split.text[split.begin : end].rstrip(SEPARATORS)
     start = max((match.end() for match in _PATH_SEPARATOR.finditer(name)), default=0)
     own = split.between(split.begin + start, end)
-    if any(word.text in lexicon().places for word in own):
+    if any(word.text in lexicon().places for word in own) or lexicon().host.fullmatch(name[start:]):
         return False
     return bool(re.search(r"\d", name[start:])) or any(word.equipment for word in own)
 
@@ -184,11 +192,12 @@ def _is_motor(word: Word) -> bool:
 def _gather_below_paths(splits: Sequence[Split]) -> None:
     """A name whose last segment begins with something unknown belongs to its path, unless others begin so too."""
     counts = Counter(split.prefix for split in splits)
+    known = _known_patterns(counts)
     parents = Counter(split.text[split.begin : split.parent].strip(SEPARATORS) for split in splits)
     for split in splits:
         inside = split.begin <= split.parent < split.boundary
         parent = split.text[split.begin : split.parent].strip(SEPARATORS)
-        if not inside or not parent:
+        if not inside or not parent or _pattern(split.prefix) in known:
             continue
         rest = split.text[split.parent : split.boundary]
         alone = counts[split.prefix] < 2 and (parents[parent] > 1 or not re.search(r"\d", rest))
@@ -200,10 +209,11 @@ def _gather_below_paths(splits: Sequence[Split]) -> None:
 def _gather_singles(splits: Sequence[Split]) -> None:
     """A prefix that no other name has is cut back to one that others have."""
     counts = Counter(split.prefix for split in splits)
+    alike = _known_patterns(counts)
     chunks = Counter(shorter for split in splits for shorter in {split.text[split.begin : end] for end in _cuts(split)})
     for split in splits:
         by_path = split.begin < split.parent and split.boundary <= split.parent
-        if not split.prefix or by_path or counts[split.prefix] > 1:
+        if not split.prefix or by_path or counts[split.prefix] > 1 or _pattern(split.prefix) in alike:
             continue
         known = [end for end in _cuts(split) if counts[split.text[split.begin : end].strip(SEPARATORS)]]
         shared = [

@@ -63,22 +63,21 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
         if descriptions[number] and (not split.prefix or _is_point(name))
     }
     counts = Counter(divide(text).prefix for text in mute.values())
-    known = sorted(
-        (prefix for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)), key=len, reverse=True
-    )
+    known = {prefix for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)}
     if sum(counts[prefix] for prefix in known) < _LEAST_DESCRIBED * len(mute):
         return {}
-    machines = {
-        number: next((prefix for prefix in known if text.strip().startswith(prefix)), "")
-        for number, text in mute.items()
-    }
+    machines = {number: _longest(text.strip(), known) for number, text in mute.items()}
     # Where all that have one have the same, those without are of it too.
-    only = known[0] if len(known) == 1 else ""
+    only = next(iter(known)) if len(known) == 1 else ""
     return {
         number: _key(machines.get(number) or only)
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
         if machines.get(number) or (only and (not split.prefix or _is_point(name)))
     }
+
+
+def _longest(text: str, prefixes: set[str]) -> str:
+    return next((text[:end] for end in range(len(text), 0, -1) if text[:end] in prefixes), "")
 
 
 def _is_point(name: str) -> bool:

@@ -62,6 +62,7 @@ class _Grouping(_Document):
     attributes: tuple[str, ...]
     loop: str
     loop_number: str
+    host: str
     machine_code: str
     addresses: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -185,6 +186,7 @@ class Lexicon:
         self.attributes = frozenset(map(fold, words.grouping.attributes))
         self.loop = re.compile(words.grouping.loop)
         self.machine_code = re.compile(words.grouping.machine_code)
+        self.host = re.compile(words.grouping.host)
         self.loop_number = re.compile(words.grouping.loop_number)
         self.address = re.compile("(?:" + "|".join(words.grouping.addresses) + r")(?=$|[\s_.:/-])")
         self.parameter = re.compile(r"(?<=[\s_.:/,-])(?:" + "|".join(words.grouping.parameters) + r")(?=$|[\s_.:/-])")
