@@ -36,9 +36,10 @@ def _gather_codes(splits: Sequence[Split]) -> None:
     found = {}
     for split in splits:
         code = lexicon().machine_code.match(split.text, max(split.parent, split.begin))
-        if code is not None and split.words and not lexicon().loop.fullmatch(code[0]):
-            if not any(map(_is_said, words_of(code[0]))):
-                found[id(split)] = code.end()
+        if code is None or not split.words or lexicon().loop.fullmatch(code[0]):
+            continue
+        if not any(map(_is_said, words_of(code[0]))):
+            found[id(split)] = code.end()
     counts = Counter(split.text[split.begin : found[id(split)]] for split in splits if id(split) in found)
     for split in splits:
         end = found.get(id(split), 0)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from onboarding.behaviour import outside
+from onboarding.behaviour import outside, raw_range
 from onboarding.items import THRESHOLD, Candidate, Item
 from onboarding.lexicon import fold, lexicon
 from onboarding.matching import Evidence, Fit, SourceUnit, fits, profile
@@ -258,7 +258,7 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
         return f"'{other}' may be another part than the motor: whose is it?"
     if seen.data_type == "bool" and best.signal.kind != "bool":
         return f"it is yes or no, {best.signal.name_en} is a number"
-    strange = outside(tag.samples, best.signal, best.conversion)
+    strange = outside(tag.samples, best.signal, best.conversion) or raw_range(tag)
     if strange:
         return strange
     rivals = [one for one in found[1:] if one.confidence > best.confidence - _CLOSE and not one.missing]

@@ -80,11 +80,13 @@ class _Units(_Document):
 
 
 class BehaviourFigures(_Document):
-    """When samples of three tags look like three phases; voltages in V, the rest relative."""
+    """When samples of three tags look like three phases, voltages in V, spreads relative; ends of raw ranges."""
 
     line_voltages: tuple[float, ...]
     voltage_tolerance: float
     phase_spread: float
+    current_spread: float
+    converter_tops: tuple[float, ...]
 
 
 class _Language(_Document):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from onboarding.behaviour import line_voltages_of
+from onboarding.behaviour import phases_of
 from onboarding.items import THRESHOLD, Candidate, Item
 from onboarding.judgement import Judged
 from onboarding.lexicon import lexicon
@@ -15,6 +15,13 @@ _ELSEWHERE = 0.15
 _BY_UNIT_ALONE = 0.75
 _NOT_RUNNING = 0.75
 _LEAST_KNOWN = 2
+_PHASES = {
+    "voltage": (
+        ("voltage_uv", "voltage_vw", "voltage_wu"),
+        "lie together near a supply voltage, as three line voltages do",
+    ),
+    "current": (("current_u", "current_v", "current_w"), "lie together, as the currents of three phases do"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +36,26 @@ class Sibling:
 def settled(siblings: Sequence[Sibling], template: Template) -> list[Item]:
     """What is proposed of all tags of a machine, in their order."""
     items = [sibling.judged.item for sibling in siblings]
-    items = _asked_together([sibling.tag for sibling in siblings], items)
+    items = _asked_together([sibling.tag for sibling in siblings], items, template)
     items = _taken_by_unit(siblings, items, template)
     items = _told_apart(siblings, items)
     return _without_second_running(siblings, items, template)
 
 
-def _asked_together(tags: Sequence[Tag], items: Sequence[Item]) -> list[Item]:
+def _asked_together(tags: Sequence[Tag], items: Sequence[Item], template: Template) -> list[Item]:
     """Three tags without words whose values are those of three phases are asked as such."""
     result = list(items)
+    measured = {signal.key for signal in template.signals}
     unclear = [number for number, item in enumerate(items) if item.ask and tags[number].samples]
-    for numbers in line_voltages_of(tags, unclear):
+    for quantity, numbers in phases_of(tags, unclear):
         names = ", ".join(tags[number].name for number in numbers)
-        keys = ("voltage_uv", "voltage_vw", "voltage_wu")
+        keys, said = _PHASES[quantity]
+        if not measured.issuperset(keys):
+            continue
         candidates = tuple(Candidate(key, 1.0, 0.0, 0.5) for key in keys)
+        reason = f"{names} {said}: which phases are they?"
         for number in numbers:
-            result[number] = replace(
-                result[number],
-                confidence=0.5,
-                candidates=candidates,
-                reason=f"{names} lie together near a supply voltage, as three line voltages do: which phases are they?",
-            )
+            result[number] = replace(result[number], confidence=0.5, candidates=candidates, reason=reason)
     return result
 
 
