@@ -151,7 +151,10 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
             _weigh(word, wanted, strength, found, evidence.unit, folder=word.segment < last)
         for word in evidence.described:
             _weigh(word, wanted, strength, found, evidence.unit, described=True)
+    named = "quantity" in strength
     _by_unit(evidence, signal, wanted, strength, found)
+    if not named and _only_numbered(evidence, found):
+        strength.pop("phase", None)  # 1 of ch1 is no phase because it is in A
     if "quantity" in wanted and "quantity" not in strength:
         return None
     if not strength:
@@ -167,6 +170,11 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
             found.missing.append(_said(aspect, value))
             found.confidence *= _MISSING
     return found
+
+
+def _only_numbered(evidence: Evidence, found: Fit) -> bool:
+    phases = _letters_of_phases(evidence) & found.used
+    return bool(phases) and all(len(text) == 1 and text.isdecimal() for text in phases)
 
 
 def _letters_of_phases(evidence: Evidence) -> set[str]:
