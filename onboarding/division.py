@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onboarding.lexicon import Sense, lexicon
+from onboarding.lexicon import Sense, fold, lexicon
 from onboarding.names import Word, path_starts, words_of
 
 SEPARATORS = " _-./\\:|>!,;"
@@ -81,8 +81,11 @@ def divide(text: str) -> Split:
     segments = sorted(by_segment, reverse=True)
     if _is_attribute(by_segment, segments):
         segments = segments[1:]
-    point = _measuring_point(text, starts, by_segment, segments)
+    point = _measuring_point(text, starts)
     if point is not None and point >= begin:
+        # What follows the point is an attribute: AI1/PV.CV says no phase.
+        at = next((word.segment for word in words if word.start >= point), 0)
+        words = tuple(word for word in words if word.segment <= at or any(sense.role for sense in word.senses))
         return Split(text, words, begin, point, point)
     boundary = len(text)
     for depth, segment in enumerate(segments):
@@ -125,17 +128,16 @@ def _at_separator(text: str, start: int, earliest: int) -> int:
     return chunk if chunk > earliest else start
 
 
-def _measuring_point(
-    text: str, starts: Sequence[int], by_segment: dict[int, list[Word]], segments: Sequence[int]
-) -> int | None:
-    """Where a measuring point of a control system begins, as in ``MTR-301/TI-301.PV``; None where there is none."""
-    if len(segments) < 2:
-        return None
-    if "".join(word.text for word in by_segment[segments[0]]) in lexicon().attributes:
-        start, end = starts[segments[1]], starts[segments[0]] - 1
-    else:
-        start, end = starts[segments[0]], len(text)
-    return start if lexicon().loop.fullmatch(text[start:end].strip()) else None
+def _measuring_point(text: str, starts: Sequence[int]) -> int | None:
+    """Where a measuring point of a control system begins below a machine, as in ``MTR-301/TI-301.PV``; None if none."""
+    ends = [*(start - 1 for start in starts[1:]), len(text)]
+    for start, end in zip(starts, ends, strict=True):
+        name = text[start:end].strip()
+        last = end == len(text) or fold(text[end + 1 :]) in lexicon().attributes
+        numbered = last or re.search(r"\d{3}", name) is not None
+        if numbered and text[:start].strip(SEPARATORS) and lexicon().loop.fullmatch(name):
+            return start
+    return None
 
 
 def _explained_end(words: Sequence[Word]) -> list[Word]:

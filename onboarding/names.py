@@ -198,8 +198,10 @@ def _compound(run: str) -> tuple[str, ...]:
     def has(part: str, aspect: str) -> bool:
         return any(aspect in sense.aspects for sense in words.senses(part))
 
-    # One letter for a quantity before its phase: Ia, Uab, IL1, U12.
+    # One letter for a quantity before its phase: Ia, Uab, IL1, U12; or for its unit: AL1, VL1L2.
     if has(run[:1], "quantity") and has(run[1:], "phase") and run[:1] in "iuve":
+        return run[0], run[1:]
+    if run[:1] in "aw" and run[1:2] == "l" and has(run[1:], "phase"):
         return run[0], run[1:]
     long = [part for part in (run[1:],) if len(part) >= _LONG and words.senses(part)]
     if long and has(run[:1], "quantity"):

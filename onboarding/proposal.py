@@ -10,6 +10,7 @@ from onboarding.items import Item
 from onboarding.judgement import Fitting, judge
 from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, SourceUnit, evidence_of, profile
+from onboarding.scatter import asked_if_scattered
 from onboarding.siblings import Sibling, settled
 from onboarding.tags import Tag
 from plant import Template, template_library
@@ -42,7 +43,7 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
                 rival = judged[choice.rival][number].item
                 answer = _of_either(answer, library[choice.template], rival, library[choice.rival])
             items[number] = _doubted(answer, placed[number].doubt)
-    return [item for item in items if item is not None]
+    return asked_if_scattered([item for item in items if item is not None])
 
 
 def _of_either(item: Item, template: Template, other: Item, rival: Template) -> Item:

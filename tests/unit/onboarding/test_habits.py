@@ -26,6 +26,8 @@ def _machines(*names: str) -> list[str]:
         # Halls and controllers are no machines; what is called alike beside them measures the same elsewhere.
         (("Hall2.temp", "Hall2.mixerA.speed", "Hall2.mixerB.power"), ("Hall2", "mixerA", "mixerB")),
         (("WW:BLW07:FLOW.PV", "WW:BLW07:MTR_STATOR_T1.PV", "WW:BLW07:KW.PV"), ("BLW07",) * 3),
+        (("BL-5501/II-5501A/AI1/PV.CV", "BL-5501/TI-5502/AI1/PV.CV"), ("BL-5501",) * 2),
+        (("NAE01/FC-1.CHWP-1.AMPS", "NAE01/FC-1.CHWP-2.AMPS"), ("CHWP-1", "CHWP-2")),
         (("Drive3/Meas/AcCurrentPe/L1", "Drive3/Meas/AcCurrentPe/L2"), ("Drive3",) * 2),
         (("h/pump-03/vvb1/vRms", "h/pump-03/sm8020/flow", "h/pump-04/sm8020/flow"), ("pump-03", "pump-03", "pump-04")),
     ],
@@ -45,6 +47,19 @@ def test_measuring_points_are_of_the_machine_that_their_descriptions_name() -> N
     )
     assert [item.machine for item in items] == ["P-2101", "P-2101", "P-2102", "P-2102"]
     assert [item.signal for item in items] == ["flow", "pressure"] * 2
+
+
+def test_a_machine_taken_apart_is_asked() -> None:
+    apart = [
+        Tag("Anton/value", "rpm", "speed"),
+        Tag("Berta/value", "degC", "winding temperature"),
+        Tag("Carla/value", "kW", "power"),
+    ]
+    items = propose([*apart, Tag("Doris/value", "", "power factor")])
+    assert len({item.machine for item in items}) == 4
+    assert all(item.ask for item in items)
+    fleet = propose([Tag(f"Fan{n}/value", "rpm", "speed") for n in range(1, 9)])
+    assert [item.signal for item in fleet] == ["speed"] * 8
 
 
 def test_registers_are_of_the_machine_that_their_descriptions_name() -> None:

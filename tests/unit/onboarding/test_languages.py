@@ -25,7 +25,12 @@ from onboarding import Tag, propose
     ],
 )
 def test_words_of_a_language(name: str, unit: str, signal: str) -> None:
-    (item, *_) = propose([Tag(name, unit), Tag(f"{name.split('.')[0].split('_')[0].split('/')[0]}.I_L1", "A")])
+    (item, *_) = propose(
+        [
+            Tag(name, unit),
+            Tag(f"{name.split('.', maxsplit=1)[0].split('_', maxsplit=1)[0].split('/', maxsplit=1)[0]}.I_L1", "A"),
+        ]
+    )
     assert (item.ask, item.signal) == (False, signal)
 
 
