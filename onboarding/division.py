@@ -40,7 +40,8 @@ class Split:
         """A word of the machine's name that says what is measured, so that it may be none of its name."""
         start = max(start for start in path_starts(self.text) if start < max(self.boundary, 1))
         code = lexicon().machine_code.match(self.text, start)
-        if code is not None and code.end() == self.boundary and not lexicon().loop.fullmatch(code[0]):
+        ends = code is not None and not self.text[code.end() : self.boundary].strip(SEPARATORS)
+        if code is not None and ends and not lexicon().loop.fullmatch(code[0]):
             return ""
         for word in self.words:
             if _says_quantity(word) and max(start, self.begin) <= word.start < self.boundary:
@@ -187,7 +188,7 @@ def _touches(number: Word, letter: Word) -> bool:
 
 def _numbers_machine(word: Word) -> bool:
     """Whether a number is none of a phase, such as 12 and 31, but counts machines: 03, 101."""
-    return word.digits and len(word.text) > 1 and not any("phase" in sense.aspects for sense in word.senses)
+    return word.digits and len(word.text) > 1 and not word.may_say("phase")
 
 
 def _strong(word: Word) -> bool:
@@ -201,7 +202,7 @@ def _strong(word: Word) -> bool:
 
 def _measure(words: Sequence[Word]) -> bool:
     return any(
-        _strong(word) and any("quantity" in sense.aspects or sense.role for sense in word.senses) for word in words
+        _strong(word) and (word.may_say("quantity") or any(sense.role for sense in word.senses)) for word in words
     )
 
 

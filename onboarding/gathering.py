@@ -49,7 +49,7 @@ def _gather_codes(splits: Sequence[Split]) -> None:
 
 def _is_said(word: Word) -> bool:
     """Whether a word is no mere code: a phase such as L1, or longer than two letters."""
-    phase = any("phase" in sense.aspects for sense in word.senses) and not word.letter
+    phase = word.may_say("phase") and not word.letter
     return phase or (len(word.text) > _CODE and bool(word.senses))
 
 
@@ -72,7 +72,7 @@ def _gather_chunks(splits: Sequence[Split]) -> None:
 
 
 def _says_quantity(word: Word) -> bool:
-    return any(sense.role or "quantity" in sense.aspects for sense in word.senses)
+    return word.may_say("quantity") or any(sense.role for sense in word.senses)
 
 
 def _gather_known(splits: Sequence[Split]) -> None:
@@ -187,7 +187,7 @@ def _gather_folders(splits: Sequence[Split]) -> None:
 
 
 def _is_motor(word: Word) -> bool:
-    return any(sense.aspects.get("part") == "motor" for sense in word.senses)
+    return word.may_say("part", "motor")
 
 
 def _gather_below_paths(splits: Sequence[Split]) -> None:

@@ -20,7 +20,7 @@ def with_phases(evidence: Sequence[Evidence], machines: Mapping[str, Sequence[in
         alike: dict[tuple[object, ...], dict[str, int]] = {}
         for number in numbers:
             seen = evidence[number]
-            if seen.leaf and seen.leaf[-1].digits and any(map(_says_quantity, seen.leaf[:-1])):
+            if seen.leaf and seen.leaf[-1].digits and any(word.may_say("quantity") for word in seen.leaf[:-1]):
                 said = tuple(word.text for word in seen.leaf[:-1])
                 alike.setdefault((said, seen.unit), {})[seen.leaf[-1].text] = number
         for indexed in alike.values():
@@ -29,10 +29,6 @@ def with_phases(evidence: Sequence[Evidence], machines: Mapping[str, Sequence[in
                     *before, last = evidence[number].leaf
                     result[number] = replace(evidence[number], leaf=(*before, _phase(last, index)))
     return result
-
-
-def _says_quantity(word: Word) -> bool:
-    return any("quantity" in sense.aspects for sense in word.senses)
 
 
 def _phase(word: Word, index: str) -> Word:

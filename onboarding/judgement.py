@@ -271,7 +271,7 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
 
 def _unknown(seen: Evidence) -> str:
     """A word of a name that nobody knows, and whose description does not help: ``HTR`` of ``HTR_ON``."""
-    if any(word.senses for word in seen.described) or _says_motor(seen):
+    if any(word.senses for word in seen.described) or seen.of_motor:
         return ""
     return next((w.text for w in seen.leaf if not w.senses and not w.equipment and len(w.text) > _CODE), "")
 
@@ -279,14 +279,10 @@ def _unknown(seen: Evidence) -> str:
 def _other_part(seen: Evidence, best: Fit) -> str:
     """A machine's word beside what is measured at one place of the motor: the bearing of ``Fan.Brg`` is the fan's."""
     wanted = profile(best.signal)
-    if ("end" not in wanted and wanted.get("part") not in _OF_THE_MOTOR) or _says_motor(seen):
+    if ("end" not in wanted and wanted.get("part") not in _OF_THE_MOTOR) or seen.of_motor:
         return ""
     others = [word for word in seen.leaf if word.equipment and not word.senses]
     return others[0].text if others else ""
-
-
-def _says_motor(seen: Evidence) -> bool:
-    return any(sense.aspects.get("part") == "motor" for word in seen.words for sense in word.senses)
 
 
 def _conversion_words(seen: Evidence, best: Fit) -> str:

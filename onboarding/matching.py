@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 
 from onboarding.lexicon import Sense, aspects_of, fold, lexicon
 from onboarding.names import Word, normalized, unit_at_end, words_of
@@ -50,6 +51,11 @@ class Evidence:
         """All words, the name's first."""
         return (*self.leaf, *self.described)
 
+    @property
+    def of_motor(self) -> bool:
+        """Whether a word says that it is the motor's."""
+        return any(word.may_say("part", "motor") for word in self.words)
+
 
 @dataclass(slots=True)
 class Fit:
@@ -85,11 +91,21 @@ def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
     description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {tag.description} "))
     described = tuple(
         word
-        for word in words_of(description)
+        for word in _behind_machine(words_of(description))
         if not (word.text in stop and description[word.start : word.end].islower()) and not _is_scrap(description, word)
     )
     known = source_unit(tag.unit or unit_at_end(normalized(tag.name)))
     return Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type)
+
+
+def _behind_machine(words: Sequence[Word]) -> Sequence[Word]:
+    """Words of a description without the machine's name before them: ``Condenser water pump 1 motor temperature``."""
+    for number, (word, following) in enumerate(pairwise(words)):
+        rest = words[number + 2 :]
+        named = word.equipment and not word.senses and following.digits
+        if named and any(other.may_say("quantity") and not other.letter for other in rest):
+            return rest
+    return words
 
 
 def _is_scrap(text: str, word: Word) -> bool:
@@ -178,7 +194,7 @@ def _only_numbered(evidence: Evidence, found: Fit) -> bool:
 
 
 def _letters_of_phases(evidence: Evidence) -> set[str]:
-    return {word.text for word in evidence.words if any("phase" in sense.aspects for sense in word.senses)}
+    return {word.text for word in evidence.words if word.may_say("phase")}
 
 
 def _weigh(

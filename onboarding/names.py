@@ -51,6 +51,10 @@ class Word:
         """Whether the lexicon knows it as more than a machine's name."""
         return bool(self.senses) and not self.equipment
 
+    def may_say(self, aspect: str, value: str = "") -> bool:
+        """Whether one of its senses has an aspect, such as ``quantity``; with a value, that of it."""
+        return any(aspect in sense.aspects and value in {"", sense.aspects[aspect]} for sense in self.senses)
+
 
 @dataclass(frozen=True, slots=True)
 class _Atom:

@@ -142,7 +142,7 @@ def _first(rivals: Sequence[Evidence]) -> int | None:
     plain = [number for number, seen in enumerate(rivals) if not _lesser(seen)]
     if len(plain) == 1:
         return plain[0]
-    motor = [number for number in plain if _of_motor(rivals[number])]
+    motor = [number for number in plain if rivals[number].of_motor]
     return motor[0] if len(motor) == 1 else None
 
 
@@ -155,10 +155,6 @@ def _lesser(seen: Evidence) -> bool:
         for sense in word.senses
         if not word.letter
     )
-
-
-def _of_motor(seen: Evidence) -> bool:
-    return any(sense.aspects.get("part") == "motor" for word in seen.words for sense in word.senses)
 
 
 def _moved(rivals: Sequence[Item], feeding: Mapping[str, Sequence[int]]) -> tuple[int, Item] | None:

@@ -87,6 +87,8 @@ def test_the_beginning_of_a_lone_name_is_no_machine() -> None:
         (Tag("PM1.Current L1", "A", "Register 3000"), "current_u"),
         # The oil's pump has the current, not the oil.
         (Tag("ZSJ1_DianLiu_A", "A", "注塑机油泵电机A相电流"), "current_u"),
+        # What a description calls the machine says nothing of the tag.
+        (Tag("CWP-1_MTR-T", "degF", "Condenser water pump 1 motor winding temperature"), "winding_temperature"),
         # Which winding, and no phase of a current.
         (Tag("KM401:WDG_TEMP_U1", "degC", "Stator winding temperature U1"), "winding_temperature"),
     ],
