@@ -248,6 +248,8 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
         return f"unit {seen.unit.written} is not one of {best.signal.name_en} ({best.signal.unit}): which is right?"
     if best.missing:
         return f"nothing says {', '.join(best.missing)}: which {best.signal.key.split('_')[0]} is it?"
+    if not seen.unit.written and f"quantity:{profile(best.signal).get('quantity')}" in lexicon().never_assumed:
+        return f"no unit is given, and {best.signal.name_en} has many: in which one is it?"
     if best.near:
         return f"'{best.near[0]}' is not quite {best.signal.name_en}: is it meant?"
     unknown = _unknown(seen) if best.signal.kind == "bool" else ""

@@ -76,6 +76,7 @@ class _Units(_Document):
     in_names: dict[str, str]
     foreign: tuple[str, ...]
     vague: tuple[str, ...]
+    never_assumed: tuple[str, ...]
     instead: dict[str, tuple[str, ...]]
 
 
@@ -203,6 +204,7 @@ class Lexicon:
         self.splits = words.evidence.splits
         self.unit_says = words.units.says
         self.unit_in_names = words.units.in_names
+        self.never_assumed = frozenset(words.units.never_assumed)
         self.vague_units = frozenset(words.units.vague)
         self.foreign_units = frozenset(words.units.foreign)
         self.unit_instead = frozenset(

@@ -70,6 +70,12 @@ def test_a_range_that_is_not_in_the_unit_is_asked(high: float, said: str) -> Non
     assert not propose([*MOTOR, Tag("M1.Speed", "rpm", low=0.0, high=high)])[-1].ask
 
 
+def test_a_flow_without_a_unit_is_asked_and_its_name_may_have_one() -> None:
+    assert answers(*PUMP, Tag("P1.Pressure"))["Pressure"] == "ask"
+    item = propose([Tag("P1.Amps", "A"), Tag("P1.FluidTemp", "degC"), Tag("P1.Flow_GPM")])[-1]
+    assert (item.signal, item.factor) == ("flow", pytest.approx(3.785411784))
+
+
 def test_what_may_be_two_kinds_of_machine_is_asked() -> None:
     items = propose([Tag("X7.Current", "A"), Tag("X7.Voltage", "V")])
     assert all(item.ask for item in items)
@@ -95,6 +101,8 @@ def test_what_may_be_two_kinds_of_machine_is_asked() -> None:
         # A word nobody knows beside one that many things say, and another part of the machine.
         (Tag("M1.HTR_ON"), "ask"),
         (Tag("M1.Voltage DC bus", "V"), "-"),
+        # What runs is an adjective beside a quantity.
+        (Tag("M1.运行转速", "rpm"), "speed"),
     ],
 )
 def test_what_stays_open_and_what_does_not(tag: Tag, answer: str) -> None:
