@@ -1,14 +1,13 @@
 """A tag against one template: which signal it is, that it is none, or what a person must be asked."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from onboarding.behaviour import outside, raw_range
 from onboarding.items import THRESHOLD, Candidate, Item
-from onboarding.lexicon import fold, lexicon
+from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, Fit, SourceUnit, fits, profile
-from onboarding.names import Word
+from onboarding.refusal import Refusal, is_short_for, refusal_of
 from onboarding.tags import Tag
 from plant import Conversion, ConversionError, Template, conversion
 
@@ -17,7 +16,6 @@ _MOST_CANDIDATES = 4
 _LEAST_CANDIDATE = 0.04
 _NOT_A_SIGNAL = 0.95
 _UNKNOWN = 0.0
-_SHORT = 4
 _CODE = 2
 _OF_THE_MOTOR = frozenset({"bearing", "winding", "motor"})
 
@@ -48,25 +46,16 @@ class Fitting:
         return self._known[key]
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """Why a name is no signal; ``word`` says so, ``role`` is the key of its role; empty without one."""
-
-    reason: str
-    role: str = ""
-    word: str = ""
-
-
 def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: Fitting) -> Judged:
     """What the tag of a machine is, if the machine is one of the template."""
     found = fitting(seen, template)
-    best = found[0] if found else None
+    best = next(iter(found), None)
     blank = Item(
         tag.name, machine, template.key, None, 1.0, 0.0, "", tag.unit, 0.0, "", False, source=dict(tag.source or {})
     )
-    refusal = _refusal(seen.words, seen, best)
+    refusal = refusal_of(seen.words, seen, best)
     if refusal is not None:
-        return _refused(tag, blank, refusal, seen, best, template, fitting)
+        return _refused(tag, blank, refusal, seen, template, fitting)
     if best is None:
         return Judged(_nothing_fits(blank, seen, template), 0.0)
     elsewhere = "" if best.used else _elsewhere(seen, best)
@@ -85,7 +74,7 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
 
 def _elsewhere(seen: Evidence, best: Fit) -> str:
     """The word that says that what only the unit speaks for is measured elsewhere: the neutral's current."""
-    quantity = profile(best.signal)["quantity"]
+    quantity = profile(best.signal).get("quantity")
     for word in seen.leaf:
         for sense in word.senses:
             others = [value for aspect, value in sense.aspects.items() if aspect != "quantity"]
@@ -132,12 +121,11 @@ def _asked(blank: Item, question: str, fit: Fit) -> Item:
     return replace(blank, confidence=0.5, reason=question, ask=True, candidates=(candidate,))
 
 
-def _refused(
-    tag: Tag, blank: Item, refusal: _Refusal, seen: Evidence, best: Fit | None, template: Template, fitting: Fitting
-) -> Judged:
+def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: Template, fitting: Fitting) -> Judged:
     """No signal; asked where only the description says so, or where a state may be that the machine runs."""
+    best = next(iter(fitting(seen, template)), None)
     plain = best is not None and not best.missing and not best.against and all(word.senses for word in seen.leaf)
-    if best is not None and plain and _refusal(seen.leaf, seen, best) is None:
+    if best is not None and plain and refusal_of(seen.leaf, seen, best) is None:
         alone = fitting(replace(seen, described=()), template)
         if alone and alone[0].used and alone[0].signal is best.signal and alone[0].confidence >= THRESHOLD:
             said = f"the name says {best.signal.name_en}, but in the description {refusal.reason}: which is right?"
@@ -145,8 +133,8 @@ def _refused(
     if (
         best is not None
         and plain
-        and _is_short_for(refusal.word, tag.description)
-        and _refusal(seen.described, seen, best) is None
+        and is_short_for(refusal.word, tag.description)
+        and refusal_of(seen.described, seen, best) is None
     ):
         said = f"{refusal.reason}, but may be short for something in the description: is it {best.signal.name_en}?"
         return Judged(_asked(blank, said, best), 0.25)
@@ -156,30 +144,6 @@ def _refused(
         question = f"{refusal.reason}, or is it {running.name_en}?"
         return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)
     return Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal.reason), 0.0)
-
-
-def _is_short_for(word: str, description: str) -> bool:
-    """Whether a description spells a short word out: ``REF`` of pression refoulement, ``SP`` of strona przeciwna."""
-    said = [fold(part) for part in re.findall(r"[^\W\d_]+", description)]
-    begun = any(part.startswith(word) and len(part) > len(word) for part in said)
-    return 1 < len(word) <= _SHORT and (begun or word in "".join(part[:1] for part in said))
-
-
-def _refusal(said: Sequence[Word], seen: Evidence, best: Fit | None) -> _Refusal | None:
-    """Why a name is no signal whatever its quantity: a set value, a limit, an alarm ..."""
-    words = lexicon()
-    used = best.used if best is not None else set()
-    meant = {f"{a}:{v}" for word in seen.words for sense in word.senses for a, v in sense.aspects.items()}
-    measured = best is not None and bool(best.used) and seen.unit.written != "" and not best.wrong_unit
-    for word in said:
-        if word.text in used:
-            continue
-        for sense in word.senses:
-            role = words.roles.get(sense.role)
-            if role is None or set(role.unless) & meant or (role.yields_to_unit and measured):
-                continue
-            return _Refusal(f"'{word.text}' says {role.means}", sense.role, word.text)
-    return _Refusal("a text, not a number") if seen.data_type == "text" else None
 
 
 def _is_doubtful(denied: str, *, named: bool) -> bool:

@@ -1,5 +1,8 @@
 """Words of many languages: each as plants of that tongue write it, with and without its marks."""
 
+import tomllib
+from importlib.resources import files
+
 import pytest
 
 from onboarding import Tag, propose
@@ -44,3 +47,15 @@ def test_words_of_a_language_nobody_wrote_down_are_asked() -> None:
     names = ("Szivattyu.Tekercs_homerseklet", "Szivattyu.Csapagy_homerseklet", "Szivattyu.Uzemel", "Szivattyu.Hiba")
     items = propose([Tag(names[0], "°C"), Tag(names[1], "°C"), Tag(names[2]), Tag(names[3])])
     assert all(item.ask for item in items)
+
+
+def test_languages_use_the_meanings_and_roles_that_there_are() -> None:
+    room = files("onboarding")
+    words = tomllib.loads(room.joinpath("words.toml").read_text(encoding="utf-8"))
+    sheets = [sheet for sheet in room.joinpath("languages").iterdir() if sheet.name.endswith(".toml")]
+    assert sheets
+    known = {part for meaning in words["meanings"] for part in meaning.split("+")}
+    for sheet in sheets:
+        language = tomllib.loads(sheet.read_text(encoding="utf-8"))
+        assert {part for meaning in language["meanings"] for part in meaning.split("+")} <= known, sheet.name
+        assert language["roles"].keys() <= words["roles"].keys(), sheet.name
