@@ -156,8 +156,7 @@ def _is_doubtful(denied: str, *, named: bool) -> bool:
 
 def _is_of_machine(seen: Evidence) -> bool:
     """Whether a state may be that of the whole machine."""
-    motor = {"part": "motor"}.items()
-    whole = any(word.equipment or any(motor <= sense.aspects.items() for sense in word.senses) for word in seen.words)
+    whole = any(word.equipment or word.may_say("part", "motor") for word in seen.words)
     return whole and not seen.unit.written
 
 

@@ -9,6 +9,8 @@ from onboarding.matching import Evidence, Fit
 from onboarding.names import Word
 
 _SHORT = 4
+# Of several roles of a name the one that says least: Status/Faulted is a fault.
+_VAGUE = "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ def refusal_of(said: Sequence[Word], seen: Evidence, best: Fit | None) -> Refusa
     used = best.used if best is not None else set()
     meant = {f"{a}:{v}" for word in seen.words for sense in word.senses for a, v in sense.aspects.items()}
     measured = best is not None and bool(best.used) and seen.unit.written != "" and not best.wrong_unit
+    vague: Refusal | None = None
     for word in said:
         if word.text in used:
             continue
@@ -33,8 +36,11 @@ def refusal_of(said: Sequence[Word], seen: Evidence, best: Fit | None) -> Refusa
             role = words.roles.get(sense.role)
             if role is None or set(role.unless) & meant or (role.yields_to_unit and measured):
                 continue
-            return Refusal(f"'{word.text}' says {role.means}", sense.role, word.text)
-    return Refusal("a text, not a number") if seen.data_type == "text" else None
+            refusal = Refusal(f"'{word.text}' says {role.means}", sense.role, word.text)
+            if sense.role != _VAGUE:
+                return refusal
+            vague = vague or refusal
+    return vague or (Refusal("a text, not a number") if seen.data_type == "text" else None)
 
 
 def is_short_for(word: str, description: str) -> bool:

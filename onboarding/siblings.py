@@ -76,7 +76,7 @@ def _taken_by_unit(siblings: Sequence[Sibling], items: Sequence[Item], template:
             other is sibling or (its.signal is None and not its.ask) or not _measures(other.seen.unit.code, signals[0])
             for other, its in zip(siblings, items, strict=True)
         )
-        vague = sibling.tag.description or sibling.seen.unit.written in lexicon().vague_units
+        vague = sibling.tag.description or sibling.seen.unit.written in lexicon().vague_units or _lesser(sibling.seen)
         if alone and not vague:
             best = item.candidates[0]
             result[number] = replace(
