@@ -62,7 +62,8 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
     if elsewhere:
         return Judged(replace(blank, confidence=0.85, reason=f"no signal of {template.name_en}: {elsewhere}"), 0.0)
     if all(one.against for one in found):
-        doubtful = bool(best.used) and bool(seen.unit.written) and not best.wrong_unit
+        places = all(denied.removeprefix("said ").startswith("end:") for denied in best.denied)
+        doubtful = bool(best.used) and (bool(seen.unit.written) or places) and not best.wrong_unit
         named = any(word.text in best.used for word in seen.leaf)
         if doubtful and all(_is_doubtful(denied, named=named) for denied in best.denied):
             question = f"{'; '.join(best.says)}, but {'; '.join(best.against)}: is it {best.signal.name_en}?"
@@ -140,6 +141,9 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
         return Judged(_asked(blank, said, best), 0.25)
     running = next((signal for signal in template.signals if signal.kind == "bool"), None)
     by_bit = refusal.role == "status_word" and best is not None and best.signal is running and not seen.unit.written
+    if best is not None and plain and refusal.role == "state" and best.signal.kind != "bool":
+        question = f"{'; '.join(best.says)}, but {refusal.reason}: is it {best.signal.name_en}?"
+        return Judged(_asked(blank, question, best), 0.25)
     if running is not None and (by_bit or (refusal.role == "state" and _is_of_machine(seen))):
         question = f"{refusal.reason}, or is it {running.name_en}?"
         return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)

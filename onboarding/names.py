@@ -161,6 +161,8 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
         apart = length > 1 and _is_letter(last) and len(atoms[place + length - 2].text) >= _LONG
         if apart and not words.ends_in_a_letter(folded):
             continue  # Phase S is phase S, and Cur_R current R: neither phases nor curr
+        if length == 1 and _begins_a_compound(text, atoms, place):
+            break  # PFsys is pf + sys, whatever letters are large
         senses, equipment = words.senses(folded), folded in words.equipment
         if senses or equipment:
             found.append(Word(folded, first.start, last.end, segment, senses, equipment))
@@ -186,6 +188,16 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
 
 def _ends_a_number(text: str, atom: _Atom) -> bool:
     return atom.text.isdecimal() and atom.start > 0 and text[atom.start - 1].isalnum()
+
+
+def _begins_a_compound(text: str, atoms: list[_Atom], place: int) -> bool:
+    first, following = atoms[place], atoms[place + 1] if place + 1 < len(atoms) else None
+    if following is None or not _is_letter(first) or following.start != first.end or len(following.text) < _LONG:
+        return False
+    if lexicon().senses(fold(following.text)):
+        return False
+    parts = _compound(fold(text[first.start : following.end]))
+    return bool(parts) and len(parts[0]) > 1
 
 
 def _is_letter(atom: _Atom) -> bool:

@@ -10,6 +10,7 @@ from onboarding.items import Item
 from onboarding.judgement import Fitting, judge
 from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, SourceUnit, evidence_of, profile
+from onboarding.names import Word
 from onboarding.scatter import asked_if_scattered
 from onboarding.siblings import Sibling, settled
 from onboarding.tags import Tag
@@ -72,9 +73,14 @@ def _evidence(tag: Tag, where: Placed, fitting: Fitting) -> Evidence:
     return seen if seen.unit.written else _unit_of_name(seen, fitting)
 
 
+def _is_pair(word: Word, last: Word) -> bool:
+    """Whether two letters stand together, as in ``Ua``: the second is no unit."""
+    return word.letter and last.letter and word.end == last.start
+
+
 def _unit_of_name(seen: Evidence, fitting: Fitting) -> Evidence:
     """The last word of a name may be its unit; it is one where the words before it say the rest."""
-    if len(seen.leaf) < 2:
+    if len(seen.leaf) < 2 or _is_pair(*seen.leaf[-2:]):
         return seen
     code = lexicon().unit_in_names.get(seen.leaf[-1].text)
     if code is None:

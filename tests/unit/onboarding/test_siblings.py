@@ -101,6 +101,13 @@ def test_what_may_be_two_kinds_of_machine_is_asked() -> None:
         # A word nobody knows beside one that many things say, and another part of the machine.
         (Tag("M1.HTR_ON"), "ask"),
         (Tag("M1.Voltage DC bus", "V"), "-"),
+        # Without units: two letters are no unit, a belt's speed no motor's, a place alone says no kind of vibration.
+        (Tag("M1.Ua"), "ask"),
+        (Tag("M1.Belt speed"), "-"),
+        (Tag("M1.DE Velocity"), "ask"),
+        (Tag("M1.Sts_Amps_PhC"), "ask"),
+        (Tag("M1.PFsys"), "power_factor"),
+        (Tag("M1.Status_Faulted"), "-"),
         # What runs is an adjective beside a quantity.
         (Tag("M1.运行转速", "rpm"), "speed"),
     ],
