@@ -1,7 +1,8 @@
 """Judges what the historian holds: limits and alarms, normal behaviour, diagnosis, health, states, KPIs.
 
-Pure functions on arrays first; two thin services read and write: :class:`ConditionService` (alarms, models,
-findings, health and risk) and :class:`OperationService` (states and stops).
+Pure functions on arrays first; three thin services read and write: :class:`ConditionService` (alarms, models,
+findings, health and risk), :class:`OperationService` (states and stops) and :class:`PeerService` (machines against
+those of their type).
 """
 
 from analytics.departure import DepartureModel, learn_departure
@@ -13,6 +14,7 @@ from analytics.kpi_catalogue import DEFINITIONS, KpiDefinition
 from analytics.kpi_series import GROUP_BY, Compared, compare_kpis, kpi_series
 from analytics.maintenance import due, ordering
 from analytics.operations import OperationService
+from analytics.peer_service import PeerService
 from analytics.plant import LivePlant
 from analytics.scorer import FleetScorer
 from analytics.sensor_watch import FleetSensors
@@ -38,6 +40,7 @@ __all__ = [
     "LivePlant",
     "OperationService",
     "ParetoRow",
+    "PeerService",
     "Phase",
     "compare_kpis",
     "compute_kpis",

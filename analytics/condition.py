@@ -118,6 +118,9 @@ def judge_machine(
             if runs and "voltage_unbalance" in found and not math.isnan(excess)
             else math.nan
         )
+        caused = 6 * (found.get("voltage_unbalance", math.nan) - model.usual.get("voltage_unbalance", 0.0))
+        known = runs and caused > 0 and not math.isnan(excess)
+        found["current_unbalance_shortfall"] = max(0.0, caused - excess) if known else math.nan
     if not runs:
         # A standing motor says nothing of what only shows under load.
         for key in ("voltage_unbalance", "load", "phase_current_ratio", "speed_ratio"):

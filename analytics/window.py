@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,13 +132,20 @@ def pivot_readings(batch: Batch, index: SignalIndex, start_us: int, step_us: int
     return grid.window(start_us, step_us)
 
 
-def pivot_rollup(rollup: Rollup, index: SignalIndex, start_us: int, step_us: int, steps: int) -> Array:
-    """Averages of a roll-up on its grid, float64 (machines, signals, steps)."""
+def pivot_rollup(
+    rollup: Rollup,
+    index: SignalIndex,
+    start_us: int,
+    step_us: int,
+    steps: int,
+    column: Literal["averages", "minima"] = "averages",
+) -> Array:
+    """Averages or minima of a roll-up on its grid, float64 (machines, signals, steps)."""
     values = np.full((len(index.machines), len(index.keys), steps), np.nan)
     known, rows, columns = index.places(rollup.signal_ids)
     at = (rollup.buckets[known] - start_us) // step_us
     inside = (at >= 0) & (at < steps)
-    values[rows[inside], columns[inside], at[inside]] = rollup.averages[known][inside]
+    values[rows[inside], columns[inside], at[inside]] = getattr(rollup, column)[known][inside]
     return values
 
 

@@ -1,9 +1,9 @@
 """Findings: what analytics concludes of a machine, with its evidence and what to do."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from api.context import TenantConnection
@@ -16,7 +16,12 @@ router = APIRouter(tags=["findings"])
 
 
 class Finding(BaseModel):
-    """A finding; advice and names in both languages come from the fault library."""
+    """A finding; advice and names in both languages come from the fault library.
+
+    origin: where a fault of the supply arises: the bus, this machine's feeder, or unknown; null before it was compared,
+        and for all others
+    part_of: the finding that stands for a disturbance of the whole bus; null for that one, and for all others
+    """
 
     id: int
     machine: str
@@ -42,11 +47,15 @@ class Finding(BaseModel):
     cause: str
     cause_zh: str
     model_version: int | None
+    origin: Literal["bus", "feeder", "unknown"] | None
+    bus: str | None
+    part_of: int | None
 
 
 def to_finding(row: FindingRow) -> Finding:
     """A stored finding with the words of the fault library."""
     fault = fault_library().get(row.failure_mode)
+    words = fault.words(row.origin) if fault else None
     return Finding(
         id=row.id,
         machine=row.machine,
@@ -54,8 +63,8 @@ def to_finding(row: FindingRow) -> Finding:
         site=row.site,
         failure_mode=row.failure_mode,
         kind=fault.kind if fault else "machine",
-        name_en=fault.name_en if fault else row.failure_mode,
-        name_zh=fault.name_zh if fault else row.failure_mode,
+        name_en=words.name_en if words else row.failure_mode,
+        name_zh=words.name_zh if words else row.failure_mode,
         probability=row.probability,
         severity=row.severity,
         opened_at=row.opened_at,
@@ -65,13 +74,16 @@ def to_finding(row: FindingRow) -> Finding:
         act_before=row.act_before,
         evidence=row.evidence,
         ranking=row.ranking,
-        advice=list(fault.advice_en) if fault else [],
-        advice_zh=list(fault.advice_zh) if fault else [],
-        first_check=fault.first_check_en if fault else "",
-        first_check_zh=fault.first_check_zh if fault else "",
-        cause=fault.cause_en if fault else "",
-        cause_zh=fault.cause_zh if fault else "",
+        advice=list(words.advice_en) if words else [],
+        advice_zh=list(words.advice_zh) if words else [],
+        first_check=words.first_check_en if words else "",
+        first_check_zh=words.first_check_zh if words else "",
+        cause=words.cause_en if words else "",
+        cause_zh=words.cause_zh if words else "",
         model_version=row.model_version,
+        origin=row.origin,
+        bus=row.bus,
+        part_of=row.part_of,
     )
 
 
@@ -80,12 +92,20 @@ async def findings(
     connection: TenantConnection,
     machine: int | None = None,
     open: bool | None = None,  # noqa: A002 - the word of the contract
+    part_of: Annotated[int | None, Query(description="those that point at this finding")] = None,
+    grouped: Annotated[bool, Query(description="a disturbance of a whole bus once, not for each machine")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Finding]:
     """Findings, newest first."""
     rows = await list_findings(
-        connection, machine_id=machine, is_open=open, after=decode_time_cursor(cursor), limit=limit + 1
+        connection,
+        machine_id=machine,
+        is_open=open,
+        part_of=part_of,
+        grouped=grouped,
+        after=decode_time_cursor(cursor),
+        limit=limit + 1,
     )
     page = rows[:limit]
     more = len(rows) > limit

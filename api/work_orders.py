@@ -181,21 +181,22 @@ async def answer_finding(
     finding = await get_finding(connection, finding_id)
     if finding is None:
         raise not_found("finding", finding_id)
-    order = await open_answer(connection, finding_id, finding.failure_mode, body.assignee)
+    order = await open_answer(connection, finding_id, finding.failure_mode, finding.origin, body.assignee)
     if order is None:
         raise Problem(409, f"Finding {finding_id} has a work order already.")
     return order
 
 
 async def open_answer(
-    connection: Connection, finding_id: int, failure_mode: str, assignee: str | None = None
+    connection: Connection, finding_id: int, failure_mode: str, origin: str | None, assignee: str | None = None
 ) -> WorkOrder | None:
     """The job for a finding; None where it has one already."""
     fault = fault_library().get(failure_mode)
     checklist, title = [], failure_mode
     if fault is not None:
-        title = f"{fault.name_en} {fault.name_zh}"
-        pairs = zip((fault.first_check_en, *fault.advice_en), (fault.first_check_zh, *fault.advice_zh), strict=False)
+        words = fault.words(origin)
+        title = f"{words.name_en} {words.name_zh}"
+        pairs = zip((words.first_check_en, *words.advice_en), (words.first_check_zh, *words.advice_zh), strict=False)
         checklist = [{"text_en": english, "text_zh": chinese, "done": False} for english, chinese in pairs]
     order_id = await maintenance.open_from_finding(connection, finding_id, title, assignee, checklist)
     if order_id is None:

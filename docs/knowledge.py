@@ -83,6 +83,24 @@ def signals() -> str:
     )
 
 
+def peers() -> str:
+    """By which levels machines of a type are compared."""
+    return table(
+        ("template", "level", "what explains it", "least spread", "bad when"),
+        (
+            (
+                template.key,
+                f"`{level.indicator}`{', logarithm' if level.scale == 'log' else ''}",
+                f"`{level.explained_by}`" if level.explained_by else "",
+                f"{level.least_spread:g}{'' if level.scale == 'log' else ' ' + unit(level.unit).symbol}",
+                "high" if level.side == "above" else "high or low",
+            )
+            for template in template_library().values()
+            for level in template.peers.levels
+        ),
+    )
+
+
 def unbalance() -> str:
     """Golden values of the voltage unbalances."""
     examples = [(480.0, 476.0, 472.0), (460.0, 467.0, 450.0), (400.0, 395.0, 388.0), (400.0, 380.0, 400.0)]

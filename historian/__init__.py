@@ -14,12 +14,15 @@ from historian.downtime import DowntimeRow, PlannedStop, add_planned_stop, list_
 from historian.energy import EnergyPeer, load_energy_peers, refresh_energy
 from historian.findings import (
     Condition,
+    FindingPlace,
     NewFinding,
     OpenFinding,
     close_finding,
+    finding_spans,
     load_judged,
     open_finding,
     open_findings,
+    place_findings,
     store_conditions,
     update_finding,
 )
@@ -61,6 +64,13 @@ from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
 from historian.kpi_rollup import whole_hours
 from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
+from historian.machine_days import (
+    MachineDay,
+    answered_as_sound,
+    forget_machine_days,
+    load_machine_days,
+    store_machine_days,
+)
 from historian.maintenance import Plan, SparePart
 from historian.migrate import migrate, pending_migrations
 from historian.minutes import MinuteKeeper
@@ -132,6 +142,7 @@ __all__ = [
     "Enrolled",
     "EnrolmentRefused",
     "FailureRecord",
+    "FindingPlace",
     "FindingRow",
     "FleetRow",
     "Gateway",
@@ -141,6 +152,7 @@ __all__ = [
     "Latest",
     "LatestKeeper",
     "Machine",
+    "MachineDay",
     "MinuteKeeper",
     "NewFinding",
     "NewWorkOrder",
@@ -171,6 +183,7 @@ __all__ = [
     "add_planned_stop",
     "add_production",
     "add_work_order",
+    "answered_as_sound",
     "binary_copy",
     "broker_accounts",
     "change_work_order",
@@ -188,7 +201,9 @@ __all__ = [
     "extend_states",
     "find_machine",
     "find_signal",
+    "finding_spans",
     "first_reading",
+    "forget_machine_days",
     "forget_older_than",
     "get_alarm",
     "get_detail",
@@ -216,6 +231,7 @@ __all__ = [
     "load_energy_peers",
     "load_judged",
     "load_kpi_sums",
+    "load_machine_days",
     "load_machines",
     "load_models",
     "load_planned_stops",
@@ -237,6 +253,7 @@ __all__ = [
     "open_late",
     "pending_migrations",
     "pipeline_counts",
+    "place_findings",
     "prepare_ahead",
     "quarantine",
     "raise_alarm",
@@ -264,6 +281,7 @@ __all__ = [
     "stops_by_reason",
     "store_conditions",
     "store_encoded",
+    "store_machine_days",
     "store_model",
     "store_readings",
     "update_finding",

@@ -1,5 +1,6 @@
 """What analytics writes: conditions and findings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,14 @@ set probability = excluded.probability, updated_at = excluded.updated_at, eviden
 returning id
 """
 UPDATE = "update finding set probability = $2, updated_at = $3, evidence = $4, ranking = $5 where id = $1"
+# Where findings of the supply arise, which stands for them, and what their peers say.
+PLACE = "update finding set origin = $2, bus = $3, part_of = $4, peer_evidence = $5 where id = $1"
 CLOSE = "update finding set closed_at = $2, updated_at = $2 where id = $1 and closed_at is null"
+# Findings of a mode that were opened since a time. Asked once a baseline.
+SPANS = """
+select coalesce(onset_at, opened_at), closed_at from finding
+where machine_id = $1 and failure_mode = $2 and opened_at >= $3 order by 1
+"""
 
 # Judgements of many machines at once; the state columns belong to another service and are left alone.
 CONDITIONS = """
@@ -59,6 +67,21 @@ class NewFinding:
     evidence: list[dict[str, Any]]
     ranking: list[dict[str, Any]]
     model_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindingPlace:
+    """What a finding's peers say of it.
+
+    origin: ``bus``, ``feeder`` or ``unknown``; part_of: the finding that stands for the whole disturbance, None for
+    that one and for what is a machine's own
+    """
+
+    id: int
+    origin: str | None
+    bus: str | None
+    part_of: int | None
+    peer_evidence: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +133,23 @@ async def update_finding(
     await connection.execute(UPDATE, finding_id, probability, at, evidence, ranking)
 
 
+async def place_findings(connection: Connection, places: Sequence[FindingPlace]) -> None:
+    """Note what their peers say of open findings."""
+    await connection.executemany(
+        PLACE, [(one.id, one.origin, one.bus, one.part_of, one.peer_evidence) for one in places]
+    )
+
+
 async def close_finding(connection: Connection, finding_id: int, at: datetime) -> None:
     """Close a finding."""
     await connection.execute(CLOSE, finding_id, at)
+
+
+async def finding_spans(
+    connection: Connection, machine_id: int, failure_mode: str, since: datetime
+) -> list[tuple[datetime, datetime | None]]:
+    """(begun, ended) of findings of a mode opened since a time, oldest first; None for one that is open."""
+    return [tuple(row.values()) for row in await connection.fetch(SPANS, machine_id, failure_mode, since)]
 
 
 async def store_conditions(connection: Connection, conditions: list[Condition]) -> None:

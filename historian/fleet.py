@@ -7,19 +7,20 @@ from typing import Any
 from historian.blocks import hour_of
 from historian.database import Connection
 
-# Every machine with its condition and worst open finding: one row a machine, never a look at readings.
+# Every machine with its condition and worst open finding, one of its own before its part in a matter of the whole bus:
+# one row a machine, never a look at readings.
 FLEET = """
 select machine.id, machine.code, machine.name, site.key as site, machine.line, machine.template,
     coalesce(condition.state, 'off_line') as state, condition.state_since, condition.health, condition.risk,
     condition.judged_at, worst.failure_mode, worst.probability, worst.severity, worst.opened_at, worst.act_before,
-    worst.id as finding_id, coalesce(alarms.active, 0)::int as active_alarms
+    worst.id as finding_id, coalesce(alarms.active, 0)::int as active_alarms, worst.origin, worst.bus, worst.part_of
 from machine
 join site on site.id = machine.site_id
 left join machine_condition condition on condition.machine_id = machine.id
 left join lateral (
-    select id, failure_mode, probability, severity, opened_at, act_before from finding
+    select id, failure_mode, probability, severity, opened_at, act_before, origin, bus, part_of from finding
     where finding.machine_id = machine.id and closed_at is null
-    order by probability desc limit 1
+    order by part_of is not null, probability desc limit 1
 ) worst on true
 left join lateral (
     select count(*) as active from alarm where alarm.machine_id = machine.id and cleared_at is null
@@ -46,7 +47,8 @@ SIGNAL_ID = "select id, unit from signal where machine_id = $1 and key = $2"
 _FINDING = """
 select finding.id, machine.id as machine_id, machine.code as machine, site.key as site, finding.failure_mode,
     finding.probability, finding.severity, finding.opened_at, finding.updated_at, finding.closed_at,
-    finding.onset_at, finding.act_before, finding.evidence, finding.ranking, finding.model_version
+    finding.onset_at, finding.act_before, finding.peer_evidence || finding.evidence as evidence, finding.ranking,
+    finding.model_version, finding.origin, finding.bus, finding.part_of
 from finding join machine on machine.id = finding.machine_id join site on site.id = machine.site_id
 """
 # Findings, newest first, after a cursor (index finding_by_time).
@@ -56,6 +58,8 @@ FINDINGS = (
 where ($1::int is null or machine.id = $1)
     and ($2::boolean is null or (finding.closed_at is null) = $2)
     and ($3::timestamptz is null or (finding.opened_at, finding.id) < ($3, $4::bigint))
+    and ($6::bigint is null or finding.part_of = $6)
+    and (not $7::boolean or finding.part_of is null)
 order by finding.opened_at desc, finding.id desc limit $5
 """
 )
@@ -133,6 +137,9 @@ class FleetRow:
     act_before: datetime | None
     finding_id: int | None
     active_alarms: int
+    origin: str | None
+    bus: str | None
+    part_of: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,9 @@ class FindingRow:
     evidence: list[dict[str, Any]]
     ranking: list[dict[str, Any]]
     model_version: int | None
+    origin: str | None
+    bus: str | None
+    part_of: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,12 +259,17 @@ async def list_findings(
     *,
     machine_id: int | None = None,
     is_open: bool | None = None,
+    part_of: int | None = None,
+    grouped: bool = False,
     after: tuple[datetime, int] | None = None,
     limit: int = 100,
 ) -> list[FindingRow]:
-    """Findings, newest first; ``after`` is (opened_at, id) of the last row of the page before."""
+    """Findings, newest first; ``after`` is (opened_at, id) of the last row of the page before.
+
+    part_of: those that point at this one; grouped: those alone that point at no other
+    """
     moment, last_id = after or (None, None)
-    rows = await connection.fetch(FINDINGS, machine_id, is_open, moment, last_id, limit)
+    rows = await connection.fetch(FINDINGS, machine_id, is_open, moment, last_id, limit, part_of, grouped)
     return [FindingRow(*row.values()) for row in rows]
 
 

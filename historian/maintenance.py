@@ -9,7 +9,7 @@ from historian.database import Connection
 # A job from a finding carries its evidence as it was; one finding has one job that is not cancelled.
 FROM_FINDING = """
 insert into work_order (tenant_id, machine_id, kind, title, finding_id, assignee, evidence, checklist, due_at)
-select tenant_id, machine_id, 'condition_based', $2, id, $3, evidence, $4, act_before from finding
+select tenant_id, machine_id, 'condition_based', $2, id, $3, peer_evidence || evidence, $4, act_before from finding
 where id = $1 and not exists (select from work_order where finding_id = $1 and state <> 'cancelled')
 returning id
 """
@@ -60,7 +60,8 @@ group by 1 order by 1
 """
 PARTS = """
 select spare_part.key, spare_part.name, stock, minimum, lead_time_days, unit_cost, failure_modes,
-    (select count(*)::int from finding where closed_at is null and failure_mode = any(failure_modes)) as wanted,
+    (select count(*)::int from finding
+        where closed_at is null and part_of is null and failure_mode = any(failure_modes)) as wanted,
     (select min(act_before) from finding where closed_at is null and failure_mode = any(failure_modes)) as needed_by
 from spare_part order by key
 """

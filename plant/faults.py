@@ -49,19 +49,9 @@ class Symptom(_Document):
         return min(1.0, max(0.0, (value - self.clear) / (self.at - self.clear)))
 
 
-class Fault(_Document):
-    """A failure mode.
+class Words(_Document):
+    """What people read of a failure mode."""
 
-    kind: of the ``machine``, of its ``supply``, of a ``sensor``, or an unexplained ``departure``
-    prior: share of machines having it at any time, from experience
-    response_h: within how many hours someone should act once it is seen
-    failure_h: typical hours from first sign to functional failure (P-F interval)
-    """
-
-    key: Key
-    kind: Literal["machine", "supply", "sensor", "departure"] = "machine"
-    component: str
-    templates: tuple[Key, ...]
     name_en: str
     name_zh: str
     cause_en: str
@@ -70,6 +60,22 @@ class Fault(_Document):
     advice_zh: tuple[str, ...]
     first_check_en: str
     first_check_zh: str
+
+
+class Fault(Words):
+    """A failure mode.
+
+    kind: of the ``machine``, of its ``supply``, of a ``sensor``, or an unexplained ``departure``
+    prior: share of machines having it at any time, from experience
+    response_h: within how many hours someone should act once it is seen
+    failure_h: typical hours from first sign to functional failure (P-F interval)
+    bus, feeder: of a fault of the supply, its words where the machines of the bus share it, or where only one has it
+    """
+
+    key: Key
+    kind: Literal["machine", "supply", "sensor", "departure"] = "machine"
+    component: str
+    templates: tuple[Key, ...]
     severity: Severity = Severity.WARNING
     prior: float = Field(default=0.01, gt=0, lt=1)
     response_h: float
@@ -78,7 +84,19 @@ class Fault(_Document):
     parts: tuple[str, ...] = ()
     standard: str = ""
     source: str = ""
+    bus: Words | None = None
+    feeder: Words | None = None
     symptoms: tuple[Symptom, ...]
+
+    @model_validator(mode="after")
+    def _supply_has_places(self) -> "Fault":
+        if (self.kind == "supply") != (self.bus is not None and self.feeder is not None):
+            raise ValueError("a fault of the supply, and no other, has words for bus and feeder")
+        return self
+
+    def words(self, origin: str | None) -> Words:
+        """The words for an origin, ``bus`` or ``feeder``; its own where that is not known."""
+        return {"bus": self.bus, "feeder": self.feeder}.get(origin or "") or self
 
 
 def load_fault(path: Traversable) -> Fault:

@@ -201,6 +201,42 @@ class Behaviour(_Document):
     expectations: tuple[Expectation, ...] = ()
 
 
+class PeerLevel(_Document):
+    """A level by which machines of this type are compared with one another.
+
+    indicator: key of a quantity that analytics computes
+    scale: ``log`` where machines differ by factors
+    explained_by: an indicator whose effect on the level is taken out first, by a line through the machines
+    least_spread: machines are no more alike than this, in the level's unit (of its natural logarithm)
+    side: ``above`` where only high levels are bad
+    """
+
+    indicator: Key
+    scale: Literal["linear", "log"] = "linear"
+    explained_by: Key | None = None
+    least_spread: float = Field(gt=0)
+    side: Literal["above", "both"] = "above"
+    unit: UnitCode = "1"
+    text_en: str
+    text_zh: str
+
+
+class PeerGroup(_Document):
+    """Who is compared with whom, and by what; without levels nobody is.
+
+    same: nameplate fields that must be equal; size: a nameplate number, at most ``within`` times as large or small
+    least: so many others there must be; days: so many of the newest are looked at, ``least_days`` there must be
+    """
+
+    same: tuple[Key, ...] = ()
+    size: Key | None = None
+    within: float = Field(3.0, ge=1)
+    least: int = Field(8, ge=3)
+    days: int = Field(7, ge=1)
+    least_days: int = Field(2, ge=1)
+    levels: tuple[PeerLevel, ...] = ()
+
+
 class Template(_Document):
     """A machine type."""
 
@@ -215,6 +251,7 @@ class Template(_Document):
     states: tuple[StateRule, ...] = ()
     operating: tuple[OperatingRule, ...] = ()
     behaviour: Behaviour = Behaviour()
+    peers: PeerGroup = PeerGroup()
     failure_modes: tuple[Key, ...] = ()
     kpis: tuple[Key, ...] = ()
 
@@ -234,6 +271,9 @@ class Template(_Document):
         for rule in self.states:
             for condition in rule.conditions:
                 self._number(condition.above or condition.below, nameplate, f"state {rule.state}")
+        for key in (*self.peers.same, *filter(None, [self.peers.size])):
+            if key not in nameplate:
+                raise ValueError(f"peers are compared by {key}, which is no field of the nameplate")
         return self
 
     def signal(self, key: str) -> SignalType:

@@ -7,16 +7,20 @@ product only, what was broken. Nothing else in the product imports from here but
 from simulators.fleet import InjectedFault, PlantPlan, labelled_plan, simulate_plan
 from simulators.history import simulate_history
 from simulators.live import LiveCounts, run_live
+from simulators.occasions import WORN_MODES, on_bus, worn_from_the_start
 from simulators.simulation import PlantSimulation, Samples
 
 __all__ = [
+    "WORN_MODES",
     "InjectedFault",
     "LiveCounts",
     "PlantPlan",
     "PlantSimulation",
     "Samples",
     "labelled_plan",
+    "on_bus",
     "run_live",
     "simulate_history",
     "simulate_plan",
+    "worn_from_the_start",
 ]

@@ -221,6 +221,7 @@ def _spec(index: int, machines: int, random: np.random.Generator) -> MachineSpec
             "duty": duty,
             "vibration_group": "2",
             "mounting": "rigid" if random.random() < 0.8 else "flexible",
+            "bus": f"MCC-{_LINES[index % len(_LINES)]}",
         },
         downtime_cost_per_h=float(round(random.uniform(800, 12_000), -2)),
         site_name="Demo plant · 示范工厂",

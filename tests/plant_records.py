@@ -4,10 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from analytics.supply import Peers
 from historian import (
     READING,
     Condition,
     Database,
+    FindingPlace,
     NewFinding,
     PartitionKeeper,
     RaisedAlarm,
@@ -15,6 +17,7 @@ from historian import (
     ensure_tenant,
     load_directory,
     open_finding,
+    place_findings,
     raise_alarm,
     register_machines,
     store_conditions,
@@ -68,6 +71,27 @@ async def plant_with(database: Database, machines: int, tenant: str = "default",
         assert entry is not None
         await _readings(connection, list(entry.signal_ids.values()), now)
     return tenant_id
+
+
+async def disturbed_bus(database: Database, tenant_id: int, codes: tuple[str, ...], bus: str) -> list[int]:
+    """Findings of one voltage unbalance at these motors of a bus, the first standing for all; their ids."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    async with database.connection() as connection:
+        rows = await connection.fetch(
+            "select id from machine where tenant_id = $1 and code = any($2) order by code", tenant_id, list(codes)
+        )
+        ids = [
+            await open_finding(
+                connection,
+                NewFinding(tenant_id, row["id"], "voltage_unbalance", 0.9, "warning", now, None, now, [], [], 1),
+            )
+            for row in rows
+        ]
+        evidence = [Peers(bus, len(ids) - 1, len(ids) - 1).evidence()]
+        await place_findings(
+            connection, [FindingPlace(one, "bus", bus, None if one == ids[0] else ids[0], evidence) for one in ids]
+        )
+    return ids
 
 
 async def one_motor(database: Database, tenant: str) -> tuple[int, int]:

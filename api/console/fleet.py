@@ -1,6 +1,7 @@
 """The fleet: who needs a person now, and every machine at a glance."""
 
 import math
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,8 +42,13 @@ def build(console: Console) -> None:
                 async with console.connection(visitor) as connection:
                     rows = await list_fleet(connection)
                 numbers.show(rows)
-                ranked = [row for row in sorted_rows(rows, "-risk") if row.finding_id is not None]
-                table.rows = [_row(row, visitor, zones.get(row.site, "UTC")) for row in ranked[:_SHOWN]]
+                matters = [row for row in sorted_rows(rows, "-risk") if row.finding_id is not None]
+                # A disturbance of a whole bus is one matter: its other machines are counted, not listed.
+                sharing = Counter(row.part_of for row in matters)
+                ranked = [row for row in matters if row.part_of is None]
+                table.rows = [
+                    _row(row, sharing[row.finding_id], visitor, zones.get(row.site, "UTC")) for row in ranked[:_SHOWN]
+                ]
                 table.update()
                 table.set_visibility(bool(ranked))
                 calm.set_visibility(not ranked)
@@ -77,7 +83,7 @@ class _Numbers:
         figures = {
             "machines": str(len(rows)),
             "at_risk": str(risky),
-            "open_findings": str(sum(row.finding_id is not None for row in rows)),
+            "open_findings": str(sum(row.finding_id is not None and row.part_of is None for row in rows)),
             "active_alarms": str(sum(row.active_alarms for row in rows)),
             "newest": self._visitor.say("no_data") if newest is None else _ago(newest),
         }
@@ -131,20 +137,22 @@ def _table(visitor: Visitor) -> ui.table:
     return table
 
 
-def _row(row: FleetRow, visitor: Visitor, zone: str) -> dict[str, Any]:
+def _row(row: FleetRow, sharing: int, visitor: Visitor, zone: str) -> dict[str, Any]:
+    """sharing: how many more machines have part in the same matter"""
     fault = fault_library().get(row.failure_mode or "")
+    words = fault.words(row.origin) if fault else None
     risk = row.risk or 0.0
     return {
         "id": row.id,
-        "machine": row.code,
-        "failure_mode": visitor.pick(fault.name_en, fault.name_zh) if fault else row.failure_mode,
+        "machine": f"{row.bus}: {row.code} +{sharing}" if sharing else row.code,
+        "failure_mode": visitor.pick(words.name_en, words.name_zh) if words else row.failure_mode,
         "sure": f"{row.probability or 0:.0%}",
         "risk": f"{risk:.0%}",
         "risk_share": risk,
         "colour": risk_colour(risk, row.state),
         "since": local(row.finding_since, zone),
         "act_before": local(row.act_before, zone),
-        "advice": visitor.pick(fault.advice_en[0], fault.advice_zh[0]) if fault else "",
+        "advice": visitor.pick(words.advice_en[0], words.advice_zh[0]) if words else "",
     }
 
 

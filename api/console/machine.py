@@ -133,7 +133,7 @@ class _MachinePage:
                 name = self._visitor.pick(field.name_en, field.name_zh) if field else key
                 ui.label(name).classes("brain-quiet")
                 symbol = unit(field.unit).symbol if field else ""
-                text = f"{value:g} {symbol}" if isinstance(value, int | float) else str(value)
+                text = f"{value:g} {symbol}" if isinstance(value, int | float) else str(value) or "–"
                 ui.label(text).style("text-align:right")
 
     def _show_findings(self, findings: list[Finding]) -> None:
@@ -156,6 +156,8 @@ class _MachinePage:
                 f"{say('since')} {local(finding.opened_at, self._zone)}   ·   "
                 f"{say('act_before')} {local(finding.act_before, self._zone)}"
             ).classes("brain-quiet")
+            if finding.part_of is not None:
+                ui.label(f"{say('part_of_bus')} {finding.bus}").classes("brain-quiet")
             ui.label(visitor.pick(finding.cause, finding.cause_zh)).classes("text-sm mt-1")
             with ui.element("div").classes("grid grid-cols-1 md:grid-cols-2 gap-4 mt-2"):
                 for direction in ("for", "against"):
@@ -182,7 +184,7 @@ class _MachinePage:
 
             async def order() -> None:
                 async with self._console.connection(visitor) as connection:
-                    made = await open_answer(connection, finding.id, finding.failure_mode)
+                    made = await open_answer(connection, finding.id, finding.failure_mode, finding.origin)
                 ui.notify(say("order_there") if made is None else f"{say('order_opened')}: {made.id}")
 
             button = ui.button(say("order"), on_click=order).classes("mt-2")

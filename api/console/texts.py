@@ -40,6 +40,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "No open finding: the machine behaves as it did while learning.",
         "无未结诊断：设备行为与学习期一致。",
     ),
+    "part_of_bus": ("One matter with other machines of bus", "与其他设备属于同一问题，所接母线"),
     "evidence_for": ("Speaks for it", "支持证据"),
     "evidence_against": ("Speaks against it", "反对证据"),
     "others": ("Other explanations", "其他可能"),

@@ -13,12 +13,13 @@ select case when health.committed_at > now() - interval '1 minute'
 from pipeline_health health left join machine_seen seen on true group by health.committed_at
 
 -- name: alerts.machine_at_risk
--- Open findings of machines whose risk is high, as the console marks it (index finding_open_once).
+-- Open findings of machines whose risk is high, as the console marks it; a disturbance of a whole bus counts once
+-- (index finding_open_once).
 select site.key as site, machine.code as machine, finding.failure_mode, max(condition.risk) as value
 from finding
 join machine on machine.id = finding.machine_id join site on site.id = machine.site_id
 join machine_condition condition on condition.machine_id = machine.id
-where finding.closed_at is null and condition.risk >= 0.6
+where finding.closed_at is null and finding.part_of is null and condition.risk >= 0.6
 group by site.key, machine.code, finding.failure_mode order by value desc limit 50
 
 -- name: alerts.alarm_flood

@@ -14,7 +14,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from historian import Database
-from tests.plant_records import PASSWORD, plant_with
+from tests.plant_records import PASSWORD, disturbed_bus, plant_with
 
 pytestmark = [pytest.mark.browser, pytest.mark.integration]
 
@@ -105,6 +105,22 @@ async def test_an_engineer_finds_what_is_wrong_and_acknowledges(console: str, br
 
     assert outside == []
     assert complaints == []
+
+
+async def test_a_disturbed_bus_is_one_matter(console: str, database: Database, browser: Browser) -> None:
+    async with database.connection() as connection:
+        tenant_id = await connection.fetchval("select id from tenant")
+    await disturbed_bus(database, tenant_id, ("M002", "M003", "M004"), "MCC-1")
+    page = await browser.new_page(locale="en-GB", viewport={"width": 1600, "height": 1000})
+    await _log_in(page, console)
+    rows = page.locator("tbody tr")
+    await expect(rows.filter(has_text="Voltage unbalance of the bus")).to_have_count(1)
+    await expect(rows.filter(has_text="MCC-1: M002 +2")).to_have_count(1)
+    await expect(rows.filter(has_text="M003")).to_have_count(0)
+    await page.goto(f"{console}/machines/3")
+    await expect(page.get_by_text("Peers on bus MCC-1: 2 of 2 show the same")).to_be_visible()
+    await expect(page.get_by_text("One matter with other machines of bus MCC-1")).to_be_visible()
+    await expect(page.get_by_text("Send the electrician to the substation").first).to_be_visible()
 
 
 async def test_every_page_asks_for_a_log_in(console: str, browser: Browser) -> None:

@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from api import ApiSettings, create_app
 from historian import Database, accounts, end_downtime
-from tests.plant_records import PASSWORD, plant_with
+from tests.plant_records import PASSWORD, disturbed_bus, plant_with
 
 pytestmark = pytest.mark.integration
 
@@ -451,3 +451,35 @@ async def test_plans_fall_due_by_calendar_or_running_hours(client: httpx.AsyncCl
         await client.post("/api/v1/machines/1/documents", json={"title": "Manual", "reference": "share/m.pdf"})
     ).is_success
     assert (await client.get("/api/v1/machines/1/documents")).json()[0]["reference"] == "share/m.pdf"
+
+
+async def test_a_disturbed_bus_is_one_matter_of_the_supply(client: httpx.AsyncClient, database: Database) -> None:
+    await _log_in(client)
+    async with database.connection() as connection:
+        tenant_id = await connection.fetchval("select id from tenant")
+    first, *others = await disturbed_bus(database, tenant_id, ("M002", "M003"), "MCC-1")
+
+    async def ids(**query: str | int) -> set[int]:
+        items = (await client.get("/api/v1/findings", params=query)).json()["items"]
+        return {item["id"] for item in items if item["failure_mode"] == "voltage_unbalance"}
+
+    assert await ids() == {first, *others}
+    assert await ids(grouped="true") == {first}
+    assert await ids(part_of=first) == set(others)
+    finding = (await client.get(f"/api/v1/findings/{others[0]}")).json()
+    assert (finding["origin"], finding["bus"], finding["part_of"]) == ("bus", "MCC-1", first)
+    assert finding["name_en"] == "Voltage unbalance of the bus"
+    assert "substation" in finding["advice"][0]
+    assert finding["evidence"][0]["text_en"].startswith("Peers on bus MCC-1: 1 of 1")
+
+    # The electrician's job says the same; one contactor is wanted for the bus, not one for each motor.
+    job = (await client.post(f"/api/v1/findings/{first}/work-order", json={})).json()
+    assert job["title"].startswith("Voltage unbalance of the bus")
+    detail = (await client.get(f"/api/v1/work-orders/{job['id']}")).json()
+    assert detail["evidence"] == finding["evidence"]
+    assert "bus" in detail["checklist"][0]["text_en"]
+    part = {"name": "Contacts", "stock": 1, "minimum": 0, "lead_time_days": 1, "unit_cost": 9}
+    modes = {"failure_modes": ["voltage_unbalance"]}
+    await client.put("/api/v1/spare-parts/c1", json={**part, **modes})
+    (stock,) = (await client.get("/api/v1/spare-parts")).json()
+    assert stock["wanted"] == 1

@@ -112,8 +112,9 @@ def test_every_indicator_is_explained() -> None:
     computed = indicators("motor", motor.complete_nameplate({}), signals).keys() - signals.keys()
     judged = {symptom.indicator for fault in fault_library().values() for symptom in fault.symptoms}
     limited = {limit.indicator for template in template_library().values() for limit in template.limits}
+    compared = {level.indicator for template in template_library().values() for level in template.peers.levels}
     rows = "".join(line for line in page("model.md").splitlines(keepends=True) if line.startswith("| `"))
-    for name in (computed | judged | limited) - signals.keys() - WAVEFORM_ONLY:
+    for name in (computed | judged | limited | compared) - signals.keys() - WAVEFORM_ONLY:
         assert f"`{name}`" in rows, name
 
 

@@ -53,6 +53,15 @@ def test_errors_name_row_and_column(tmp_path: Path, lines: list[str], said: str)
     assert said in error
 
 
+def test_the_bus_of_a_motor_is_told_by_a_column_and_comes_back(tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    file.write_text(f"{HEADER},bus\ns,l,M1,motor,MCC-1\ns,l,M2,motor,3\ns,l,M3,motor,\n", encoding="utf-8")
+    machines = read_equipment(file).machines
+    assert [machine.nameplate.get("bus") for machine in machines] == ["MCC-1", "3", None]
+    write_equipment(file, machines)
+    assert read_equipment(file).machines == machines
+
+
 def test_all_errors_are_named_at_once(tmp_path: Path) -> None:
     found = errors(tmp_path, HEADER + ",rated_power", "s,l,M1,moter,1", ",l,M2,motor,x", "s,l,M3,motor,1")
     assert [error.partition(",")[0] for error in found] == ["row 2", "row 3", "row 3"]
