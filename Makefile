@@ -47,9 +47,10 @@ acceptance: install  ## only the tests that run the product as a user does
 screenshots: install  ## take the pictures of the README anew (needs chromium)
 	$(BIN)/python docs/screenshots.py $(ARGS)
 
-lock:  ## renew the lock files (needs uv)
+lock:  ## renew the lock files, and what of them an ARM gateway takes (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(BIN)/python -m tests.aarch64
 
 clean:  ## remove the environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

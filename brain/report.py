@@ -90,6 +90,7 @@ def _pair(before: KpiSums, after: KpiSums) -> MachinePair:
         after.downtime_cost,
         before.maintenance_cost,
         after.maintenance_cost,
+        int(before.jobs_planned + before.jobs_unplanned),
     )
 
 

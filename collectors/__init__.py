@@ -13,7 +13,8 @@ from collectors.listening import listen
 from collectors.mapping import MappedValue, Mapping, mapped_filters
 from collectors.memory import Memory, remembered_workers
 from collectors.mqtt import MqttCollector
-from collectors.mqtt_connection import Connection, Refused, SessionOptions, Tls, connect, url_without_password
+from collectors.mqtt_connection import Connection, connect
+from collectors.mqtt_session import Refused, SessionOptions, Tls, url_without_password
 from collectors.opcua import OpcUaCollector
 from collectors.opcua_certificates import Certificate, CertificateStore
 from collectors.opcua_client import offered

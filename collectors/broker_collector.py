@@ -12,16 +12,17 @@ from typing import Protocol
 
 import structlog
 
-from collectors.mqtt_connection import Connection, SessionOptions, Tls, connect
+from collectors.handover import hand_over
+from collectors.mqtt_connection import Connection, connect
 from collectors.mqtt_intake import Intake
 from collectors.mqtt_packets import Message
+from collectors.mqtt_session import SessionOptions, Tls
 from collectors.sources import BrokerSource
 from plant import Batch, Rejected, SignalDirectory, Sink
 
 log = structlog.get_logger()
 
 _GATHER_S = 0.03
-_RETRY_SINK_S = 0.5
 _SHORTEST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0
 _STABLE_S = 10.0
@@ -172,18 +173,13 @@ class BrokerCollector(ABC):
             if ended:
                 intake.tell()
 
+    def _note_refusal(self, reason: str) -> None:
+        self._last_error = reason
+
     async def _put(self) -> None:
         batch, rejected = self._decoder.finish()
         if not len(batch) and not rejected:
             return
-        while True:
-            try:
-                await self._sink.put(batch, rejected)
-                break
-            except OSError as problem:
-                if self._last_error != str(problem):
-                    log.error("sink_takes_nothing", source=self._source.name, reason=str(problem))
-                self._last_error = str(problem)
-                await asyncio.sleep(_RETRY_SINK_S)
+        await hand_over(self._sink, batch, rejected, self._source.name, self._note_refusal)
         self._readings += len(batch)
         self._rejected += len(rejected)

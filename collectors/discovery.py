@@ -12,7 +12,7 @@ from asyncua import ua
 
 from collectors.json_path import written
 from collectors.listening import listen
-from collectors.mqtt_connection import Tls
+from collectors.mqtt_session import Tls
 from collectors.opcua_browse import Browser, Description
 from collectors.opcua_certificates import CertificateStore
 from collectors.opcua_client import visiting

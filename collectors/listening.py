@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Sequence
 
-from collectors.mqtt_connection import Connection, SessionOptions, Tls, connect
+from collectors.mqtt_connection import Connection, connect
 from collectors.mqtt_packets import Message
+from collectors.mqtt_session import SessionOptions, Tls
 
 _MOST_BYTES = 16 << 20
 

@@ -1,24 +1,20 @@
 """Takes readings out of parsed JSON as a mapping says. Whatever is wrong is rejected singly; the rest is kept."""
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from collectors.json_path import MISSING, Frame, JsonPath, json_path
+from collectors.mapped_values import MOST_REMEMBERED, CompiledValue, Reject, Targets, number_of
 from collectors.mapping import MappedValue, Mapping, TopicPattern, word_of
 from collectors.refusals import shortened
-from collectors.timestamps import number_of_text, time_reader
-from plant import Conversion, ConversionError, Quality, SignalDirectory, conversion
-from plant import template_library as library
+from collectors.timestamps import time_reader
+from plant import Quality, SignalDirectory
 
-Reject: TypeAlias = Callable[[str, str], None]
 Frames: TypeAlias = tuple[Frame, ...]
 
 _QUALITIES = {"good": Quality.GOOD, "uncertain": Quality.UNCERTAIN, "bad": Quality.BAD}
 # What one message may make: lists within lists grow a small payload no further than this.
 _MOST_RECORDS = 100_000
-# Names that are remembered; devices may send any.
-_MOST_REMEMBERED = 100_000
 
 
 class MappedReading(NamedTuple):
@@ -44,25 +40,6 @@ class MappedReading(NamedTuple):
     location: tuple[str | int, ...]
 
 
-class _Target(NamedTuple):
-    signal_id: int
-    unit: str
-    factor: float
-    offset: float
-
-
-class _CompiledValue:
-    def __init__(self, mapping: Mapping, value: MappedValue) -> None:
-        self.path = json_path(value.path or mapping.value_path)
-        self.machine = value.machine
-        self.signal = value.signal
-        self.unit = value.unit
-        self.factor = value.factor
-        self.offset = value.offset
-        self.enum = {word: float(number) for word, number in value.enum.items()}
-        self.text_numbers = mapping.text_numbers if value.text_numbers is None else value.text_numbers
-
-
 class MessageReader:
     """Reads messages by one mapping."""
 
@@ -77,14 +54,13 @@ class MessageReader:
         self._quality = _optional(mapping.quality_path)
         self._read_time = time_reader(mapping.time_format, mapping.time_zone, text_numbers=mapping.text_numbers)
         self._qualities = {word: _QUALITIES[name] for word, name in mapping.qualities.items()} or _QUALITIES
-        self._values = [_CompiledValue(mapping, value) for value in mapping.values]
-        self._named: dict[str, list[_CompiledValue]] = {}
+        self._values = [CompiledValue(mapping, value) for value in mapping.values]
+        self._named: dict[str, list[CompiledValue]] = {}
         for value, compiled in zip(mapping.values, self._values, strict=True):
             self._named.setdefault(value.name, []).append(compiled)
         # Signals that records call by their own key, compiled once.
-        self._unlisted: dict[str, list[_CompiledValue]] = {}
-        self._directory: SignalDirectory | None = None
-        self._targets: dict[tuple[str, str, _CompiledValue], _Target] = {}
+        self._unlisted: dict[str, list[CompiledValue]] = {}
+        self._targets = Targets(None)
 
     def read(
         self,
@@ -100,9 +76,8 @@ class MessageReader:
         default_time: the time of readings that come without one; None where they must not
         directory: None takes every machine, and every signal that some template has
         """
-        if directory is not self._directory:
-            self._directory = directory
-            self._targets = {}
+        if directory is not self._targets.directory:
+            self._targets = Targets(directory)
         records = 0
         for message in content if isinstance(content, list) else (content,):
             for frames in self._records((Frame(message),), 0, reject):
@@ -175,10 +150,10 @@ class MessageReader:
             quality = self._qualities[word]
         for value, raw in values:
             name = mapping.machines.get(value.machine, value.machine) if value.machine else machine
-            target = self._target(site, name, value, reject)
+            target = self._targets.find(site, name, value, reject)
             if target is None:
                 continue
-            number = _number(value, target, raw, quality, reject)
+            number = number_of(value, target, raw, quality, reject)
             if number is not None:
                 yield MappedReading(
                     site or "",
@@ -193,9 +168,7 @@ class MessageReader:
                     value.path.location(frames),
                 )
 
-    def _values_of(
-        self, frames: Frames, places: dict[str, str], reject: Reject
-    ) -> Sequence[tuple[_CompiledValue, Any]]:
+    def _values_of(self, frames: Frames, places: dict[str, str], reject: Reject) -> Sequence[tuple[CompiledValue, Any]]:
         """What of the record is mapped, and is there."""
         if not self.mapping.by_name:
             found = [(value, raw) for value in self._values if (raw := value.path.find(frames)) is not MISSING]
@@ -224,12 +197,12 @@ class MessageReader:
                 taken.append((value, raw))
         return taken
 
-    def _by_its_own_name(self, name: str) -> list[_CompiledValue]:
+    def _by_its_own_name(self, name: str) -> list[CompiledValue]:
         """A name that nobody lists may be the signal itself."""
         known = self._unlisted.get(name)
         if known is None:
-            known = [_CompiledValue(self.mapping, MappedValue(signal=name))]
-            if len(self._unlisted) < _MOST_REMEMBERED:
+            known = [CompiledValue(self.mapping, MappedValue(signal=name))]
+            if len(self._unlisted) < MOST_REMEMBERED:
                 self._unlisted[name] = known
         return known
 
@@ -245,81 +218,6 @@ class MessageReader:
             return self.mapping.machines.get(name, name)
         return name
 
-    def _target(self, site: str | None, machine: str | None, value: _CompiledValue, reject: Reject) -> _Target | None:
-        if not site or not machine:
-            reject("bad_shape", "neither topic nor payload says the " + ("machine" if site else "site"))
-            return None
-        known = self._targets.get((site, machine, value))
-        if known is not None:
-            return known
-        if self._directory is None:
-            signal_id, unit = -1, _only_unit(value.signal)
-            if unit is None:
-                reject("unknown_signal", f"signal {shortened(value.signal)} is not one of any template")
-                return None
-        else:
-            entry = self._directory.machine(site, machine)
-            if entry is None:
-                reject("unknown_machine", f"machine {shortened(machine)} of site {shortened(site)} is not registered")
-                return None
-            found = entry.signal_ids.get(value.signal)
-            if found is None:
-                reject("unknown_signal", f"signal {shortened(value.signal)} is not one of template {entry.template}")
-                return None
-            signal_id, unit = found, _unit_of(entry.template, value.signal)
-        way = Conversion()
-        if value.unit and value.unit != unit:
-            try:
-                way = conversion(value.unit, unit or "(unknown)")
-            except ConversionError as problem:
-                reject("bad_unit", f"signal {shortened(value.signal)}: {problem}")
-                return None
-        target = _Target(signal_id, unit or "", value.factor * way.factor, value.offset * way.factor + way.offset)
-        if len(self._targets) < _MOST_REMEMBERED:
-            self._targets[site, machine, value] = target
-        return target
-
 
 def _optional(path: str) -> JsonPath | None:
     return json_path(path) if path else None
-
-
-def _number(value: _CompiledValue, target: _Target, raw: Any, quality: Quality, reject: Reject) -> float | None:
-    """The value in the signal's unit; None where it is refused. A bad one may be missing (NaN)."""
-    if value.enum:
-        word = word_of(raw)
-        if word is not None and word in value.enum:
-            return value.enum[word]
-    if raw is None and quality is Quality.BAD:
-        return math.nan
-    number = raw
-    if not value.enum and isinstance(raw, str) and value.text_numbers:
-        number = number_of_text(raw)
-    if value.enum or not isinstance(number, int | float):
-        hint = ""
-        if value.enum:
-            hint = f", none of {', '.join(list(value.enum)[:8])}"
-        elif isinstance(raw, str) and not value.text_numbers and number_of_text(raw) is not None:
-            hint = ": a number as text is taken with text_numbers = true"
-        reject("not_a_number", f"signal {shortened(value.signal)} has the value {shortened(raw)}{hint}")
-        return None
-    try:
-        result = number * target.factor + target.offset
-    except OverflowError:
-        result = math.inf
-    if math.isfinite(result) or (quality is Quality.BAD and math.isnan(result)):
-        return float(result)
-    reject("not_a_number", f"signal {shortened(value.signal)} has the value {shortened(raw)}")
-    return None
-
-
-def _unit_of(template: str, signal: str) -> str | None:
-    """The unit of a template's signal; None where it is not known."""
-    known = library().get(template)
-    return next((entry.unit for entry in known.signals if entry.key == signal), None) if known else None
-
-
-def _only_unit(signal: str) -> str | None:
-    """The unit a signal has in every template that has it; empty where they differ, None where none has it."""
-    units = {entry.unit for template in library().values() for entry in template.signals if entry.key == signal}
-    return None if not units else units.pop() if len(units) == 1 else ""

@@ -8,7 +8,8 @@ import structlog
 
 from collectors.broker_collector import BrokerCollector
 from collectors.memory import Memory
-from collectors.mqtt_connection import Connection, Refused, SessionOptions
+from collectors.mqtt_connection import Connection
+from collectors.mqtt_session import Refused, SessionOptions
 from collectors.routing import RoutingDecoder
 from collectors.sources import MqttSource
 from collectors.status import CollectorStatus

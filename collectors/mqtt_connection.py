@@ -4,99 +4,29 @@ import contextlib
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from paho.mqtt import client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.exception import MalformedPacket
+from paho.mqtt.enums import MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from collectors.mqtt_packets import MalformedStream, Message, PacketReader, acknowledgements, message_of
-from collectors.targets import targets
+from collectors.mqtt_client import Client, OnEnd, OnMessages
+from collectors.mqtt_packets import Message
+from collectors.mqtt_session import PORTS, Refused, SessionOptions, url_without_password
 
-OnMessages: TypeAlias = Callable[[list[Message]], None]
 OnPublished: TypeAlias = Callable[[int, Any], None]
-OnEnd: TypeAlias = Callable[[str], None]
 
 _CONNECT_S = 8.0
 _CONFIRM_S = 10.0
 _CLOSE_S = 2.0
 _KEEPALIVE_S = 20
-_READ_BYTES = 1 << 18
-_PAUSE_S = 0.02
-_PUBACK = 0x40
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
-
-
-class Refused(OSError):
-    """The broker does not take us; the message says why."""
 
 
 class _UnsupportedProtocol(Refused):
     """The broker speaks an older MQTT."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Files in PEM format.
-
-    ca_file: certificates to trust; None: those of the system
-    certificate_file, key_file: our own certificate, where the broker asks for one
-    """
-
-    ca_file: Path | None = None
-    certificate_file: Path | None = None
-    key_file: Path | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """TLS 1.2 or newer, the broker's name checked. Raises :class:`Refused` naming a file that is of no use."""
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file)
-        except (OSError, ssl.SSLError) as problem:
-            raise Refused(f"ca_file {self.ca_file} holds no certificates that can be read: {problem}") from problem
-        if self.certificate_file is not None and self.key_file is not None:
-            try:
-                context.load_cert_chain(self.certificate_file, self.key_file)
-            except (OSError, ssl.SSLError) as problem:
-                files = f"certificate_file {self.certificate_file} and key_file {self.key_file}"
-                raise Refused(f"{files} are no certificate and its key: {problem}") from problem
-        return context
-
-
-@dataclass(frozen=True, slots=True)
-class Will:
-    """What the broker publishes for us, retained and with QoS 1, should we end without saying so."""
-
-    topic: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """How to connect.
-
-    receive_maximum: messages on their way to us before one is acknowledged (the broker's limit under 3.1.1)
-    max_payload: of longer messages only the beginning is handed on [bytes]
-    session_expiry_s: how long the broker keeps the session; 0 for none
-    reconnect: whether the client connects again by itself and sends unacknowledged messages again
-    tls: whom to trust and who we are, for URLs that begin with mqtts://
-    will: what others are told if we end without a word
-    """
-
-    client_id: str
-    receive_maximum: int = 500
-    max_payload: int = 262_144
-    session_expiry_s: int = 0
-    reconnect: bool = False
-    tls: Tls = field(default_factory=Tls)
-    will: Will | None = None
 
 
 class Connection:
@@ -106,7 +36,7 @@ class Connection:
     them, so an acknowledgement can never reach the broker over another one.
     """
 
-    def __init__(self, client: "_Client") -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
         self.session_present = False
         self.protocol = client.protocol
@@ -222,151 +152,6 @@ def connect(
     return _connect(url, options, protocol, (on_messages, on_published, on_end), given_up)
 
 
-def url_without_password(url: str) -> str:
-    """The URL as it may be shown."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
-
-
-class _Client(mqtt.Client):
-    """paho's client, with an end that is always noticed, and messages that come in bulk.
-
-    ``loop_read`` stands in for paho's own and uses what it has inside; the version is held in pyproject.toml,
-    and tests compare both on the same bytes.
-    """
-
-    def __init__(
-        self,
-        options: SessionOptions,
-        protocol: MQTTProtocolVersion,
-        on_messages: OnMessages | None,
-        on_end: OnEnd | None,
-    ) -> None:
-        arguments: dict[str, Any] = {}
-        if protocol is not MQTTProtocolVersion.MQTTv5:
-            arguments["clean_session"] = options.session_expiry_s == 0
-        super().__init__(
-            CallbackAPIVersion.VERSION2,
-            client_id=options.client_id,
-            protocol=protocol,
-            manual_ack=True,
-            reconnect_on_failure=options.reconnect,
-            **arguments,
-        )
-        self.ended = threading.Event()
-        self.closing = threading.Event()
-        self.end_reason = ""
-        self._on_end = on_end
-        self._on_messages = on_messages
-        self._read_at = 0.0
-        self._packets = PacketReader(version_5=protocol is MQTTProtocolVersion.MQTTv5, max_payload=options.max_payload)
-        self._max_payload = options.max_payload
-        self.on_message = self._took_in
-        self.on_disconnect = self._disconnected
-
-    def _create_socket_connection(self) -> socket.socket:
-        return targets().connect(self._host, self._port, self._connect_timeout)
-
-    def reconnect(self) -> MQTTErrorCode:
-        """A new connection begins with nothing read."""
-        self._packets.forget()
-        return super().reconnect()
-
-    def loop_read(self, max_packets: int = 1) -> MQTTErrorCode:  # noqa: ARG002
-        """All that the socket has, at once."""
-        if self._sock is None:
-            return MQTTErrorCode.MQTT_ERR_NO_CONN
-        # Brokers write message by message. Under load a pause lets hundreds come together, and be read at the
-        # price of one.
-        pause_s = self._read_at + _PAUSE_S - time.monotonic()
-        if pause_s > 0 and self._on_messages is not None:
-            time.sleep(pause_s)
-        self._read_at = time.monotonic()
-        try:
-            data = self._receive()
-        except BlockingIOError:
-            return MQTTErrorCode.MQTT_ERR_SUCCESS
-        except OSError as problem:
-            self.end_reason = self.end_reason or f"connection lost: {problem}"
-            data = b""
-        if not data:
-            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_CONN_LOST)
-        with self._msgtime_mutex:
-            self._last_bytes_received = time.monotonic()
-        try:
-            messages, others = self._packets.feed(data)
-            if messages and self._on_messages is not None:
-                self._on_messages(messages)
-            for first, content in others:
-                answer = self._handle(first, content)
-                if answer > 0:
-                    return self._loop_rc_handle(answer)
-        except (MalformedStream, MalformedPacket) as problem:
-            self.end_reason = f"the broker sent what is not MQTT: {problem}"
-            return self._loop_rc_handle(MQTTErrorCode.MQTT_ERR_PROTOCOL)
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def _receive(self) -> bytes:
-        """All that has come. TLS hands out one record at a time; behind it the socket may seem empty."""
-        data = self._sock_recv(_READ_BYTES)
-        if data and isinstance(self._sock, ssl.SSLSocket):
-            parts = [data]
-            with contextlib.suppress(BlockingIOError):
-                while sum(map(len, parts)) < _READ_BYTES and (data := self._sock_recv(_READ_BYTES)):
-                    parts.append(data)
-            return b"".join(parts)
-        return data
-
-    def acknowledge(self, messages: Sequence[Message]) -> None:
-        """Acknowledge in one write."""
-        mids = [mid for _, _, _, mid, flags in messages if flags & 0x02]
-        if mids:
-            self._packet_queue(_PUBACK, acknowledgements(mids), 0, 0)
-        for _, _, _, mid, flags in messages:
-            if flags & 0x04:
-                self.ack(mid, 2)
-
-    def _handle(self, first: int, content: bytes) -> MQTTErrorCode:
-        """Leave a packet to paho."""
-        self._in_packet = {
-            "command": first,
-            "have_remaining": 1,
-            "remaining_count": [],
-            "remaining_mult": 1,
-            "remaining_length": len(content),
-            "packet": bytearray(content),
-            "to_process": 0,
-            "pos": 0,
-        }
-        try:
-            return self._packet_handle()
-        finally:
-            self._in_packet["command"] = 0
-
-    def _took_in(self, _client: Any, _userdata: Any, message: mqtt.MQTTMessage) -> None:
-        if self._on_messages is not None:
-            self._on_messages([message_of(message, self._max_payload)])
-
-    def loop_forever(self, timeout: float = 1.0, retry_first_connection: bool = False) -> Any:
-        """The network thread's work. It also ends by an exception, which paho tells nobody."""
-        try:
-            return super().loop_forever(timeout, retry_first_connection)
-        except Exception as problem:
-            self.end_reason = f"network thread failed: {type(problem).__name__}: {problem}"
-            raise
-        finally:
-            self.end_reason = self.end_reason or "connection closed"
-            self.ended.set()
-            if self._on_end is not None:
-                self._on_end(self.end_reason)
-
-    def _disconnected(self, _client: Any, _userdata: Any, flags: Any, reason: Any, _properties: Any) -> None:
-        if flags.is_disconnect_packet_from_server:
-            self.end_reason = f"the broker ended the connection: {reason}"
-        elif not self.end_reason:  # the broker's own word comes first, and says more
-            self.end_reason = f"connection lost: {reason}"
-
-
 def _connect(
     url: str,
     options: SessionOptions,
@@ -378,7 +163,7 @@ def _connect(
 ) -> Connection:
     on_messages, on_published, on_end = callbacks
     parts = urlsplit(url)
-    client = _Client(options, protocol, on_messages, on_end)
+    client = Client(options, protocol, on_messages, on_end)
     connection = Connection(client)
     if parts.scheme == "mqtts":
         client.tls_set_context(options.tls.context())
@@ -404,7 +189,7 @@ def _connect(
         properties.ReceiveMaximum = options.receive_maximum
         arguments |= {"clean_start": options.session_expiry_s == 0, "properties": properties}
     try:
-        client.connect(parts.hostname or "", parts.port or _PORTS[parts.scheme], **arguments)
+        client.connect(parts.hostname or "", parts.port or PORTS[parts.scheme], **arguments)
     except ssl.SSLCertVerificationError as problem:
         raise Refused(
             f"{url_without_password(url)} shows a certificate that is not trusted ({problem.verify_message}): "

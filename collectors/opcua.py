@@ -10,6 +10,7 @@ import structlog
 from asyncua import Client, ua
 
 from collectors.gaps import Gaps
+from collectors.handover import hand_over
 from collectors.memory import Memory
 from collectors.opcua_binding import Binding, Bindings, bind
 from collectors.opcua_browse import Browser
@@ -26,7 +27,6 @@ from plant import MICROSECONDS, SignalDirectory, Sink, to_datetime, to_microseco
 log = structlog.get_logger()
 
 _GATHER_S = 0.1
-_RETRY_SINK_S = 0.5
 _SHORTEST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 10.0
 _LOOK_FOR_NEW_S = 5.0
@@ -267,19 +267,14 @@ class OpcUaCollector:
         await self._put(rows)
         self._recovered += len(rows)
 
+    def _note_refusal(self, reason: str) -> None:
+        self._last_error = reason
+
     async def _put(self, rows: Rows) -> None:
         if not len(rows):
             return
         batch = rows.batch()
-        while True:
-            try:
-                await self._sink.put(batch, rows.rejected)
-                break
-            except OSError as problem:
-                if self._last_error != str(problem):
-                    log.error("sink_takes_nothing", source=self._source.name, reason=str(problem))
-                self._last_error = str(problem)
-                await asyncio.sleep(_RETRY_SINK_S)
+        await hand_over(self._sink, batch, rows.rejected, self._source.name, self._note_refusal)
         self._readings += len(batch)
         self._rejected += len(rows.rejected)
         self._note_seen(batch.signal_ids.tolist(), batch.times.tolist())

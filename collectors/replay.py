@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import orjson
 
-from collectors.mqtt_connection import Connection, SessionOptions, connect
+from collectors.mqtt_connection import Connection, connect
+from collectors.mqtt_session import SessionOptions
 from collectors.recording import Recording
 from plant import to_datetime
 

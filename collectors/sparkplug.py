@@ -8,7 +8,8 @@ from dataclasses import replace
 import structlog
 
 from collectors.broker_collector import BrokerCollector
-from collectors.mqtt_connection import Connection, SessionOptions
+from collectors.mqtt_connection import Connection
+from collectors.mqtt_session import SessionOptions
 from collectors.sources import SparkplugSource
 from collectors.sparkplug_host import HostState
 from collectors.sparkplug_nodes import NAMESPACE

@@ -2,7 +2,7 @@
 
 import orjson
 
-from collectors.mqtt_connection import Will
+from collectors.mqtt_session import Will
 from collectors.sparkplug_nodes import NAMESPACE
 
 

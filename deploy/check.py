@@ -40,6 +40,7 @@ class Parts:
     environment: dict[str, str]  # .env.example: name -> value, commented ones with a leading "# "
     dockerfile: list[tuple[str, str]]  # instruction, arguments
     broker: list[list[str]]  # directives of mosquitto.conf
+    broker_tls: list[list[str]]  # and of tls.conf
     access: str
     data_sources: dict[str, Any]
     dashboards: dict[str, Any]
@@ -58,15 +59,16 @@ def read_parts() -> Parts:
         compose_text=text,
         environment=dict(re.findall(r"^((?:# )?[A-Z_]+)=(.*)$", (DEPLOY / ".env.example").read_text(), re.MULTILINE)),
         dockerfile=read_dockerfile((DEPLOY / "Dockerfile").read_text()),
-        broker=[
-            line.split()
-            for line in (DEPLOY / "mosquitto" / "mosquitto.conf").read_text().splitlines()
-            if line and not line.startswith("#")
-        ],
+        broker=read_directives((DEPLOY / "mosquitto" / "mosquitto.conf").read_text()),
+        broker_tls=read_directives((DEPLOY / "mosquitto" / "tls.conf").read_text()),
         access=(DEPLOY / "mosquitto" / "access.acl").read_text(),
         data_sources=yaml.safe_load((provisioning / "datasources" / "historian.yaml").read_text()),
         dashboards=yaml.safe_load((provisioning / "dashboards" / "industry-brain.yaml").read_text()),
     )
+
+
+def read_directives(text: str) -> list[list[str]]:
+    return [line.split() for line in text.splitlines() if line and not line.startswith("#")]
 
 
 def read_dockerfile(text: str) -> list[tuple[str, str]]:
@@ -109,6 +111,11 @@ def binds(service: Mapping[str, Any]) -> dict[str, str]:
     return {
         volume.split(":")[1]: volume.split(":")[0] for volume in service.get("volumes", []) if volume.startswith(".")
     }
+
+
+def named_by(service: Mapping[str, Any]) -> list[str]:
+    """Where a container sees volumes with a name."""
+    return [volume.split(":")[1] for volume in service["volumes"] if not volume.startswith(".")]
 
 
 def on_host(path: str, service: Mapping[str, Any]) -> Path | None:
@@ -265,7 +272,8 @@ def check_ports(parts: Parts) -> Iterator[str]:
             target = int(default(published).rpartition(":")[2])
             if not rest or not ipaddress.ip_address(address).is_loopback:
                 yield f"{name}: {published} is open to the network by default"
-            if listening.get(name) != target:
+            over_tls = name == "mosquitto" and ["listener", str(target)] in parts.broker_tls
+            if listening.get(name) != target and not over_tls:
                 yield f"{name}: publishes {target}, but listens on {listening.get(name)}"
     exposed = [int(value) for instruction, value in parts.dockerfile if instruction == "EXPOSE"]
     if exposed != [listening["serve"]]:
@@ -308,10 +316,12 @@ def check_broker(parts: Parts) -> Iterator[str]:
         if int(says.get(key, 0)) <= 0:
             yield f"mosquitto.conf: {key} must be set"
     service = parts.services["mosquitto"]
-    named = [volume.split(":")[1] for volume in service["volumes"] if not volume.startswith(".")]
     for key in ("password_file", "persistence_location"):
-        if not any(PurePosixPath(says[key]).is_relative_to(target) for target in named):
+        if not any(PurePosixPath(says[key]).is_relative_to(target) for target in named_by(service)):
             yield f"mosquitto.conf: {key} {says[key]} is on no volume that lasts"
+    for key, path in (words for words in parts.broker_tls if words[0] in ("certfile", "keyfile")):
+        if not any(PurePosixPath(path).is_relative_to(target) for target in named_by(service)):
+            yield f"tls.conf: {key} {path} is on no volume that lasts"
     access = on_host(says["acl_file"], service)
     if access is None or not access.is_file():
         yield f"mosquitto.conf: acl_file {says['acl_file']} is not there"

@@ -59,10 +59,13 @@ def commands() -> str:
     """One section a command: what it does, an example, its options."""
     sections = []
     for words, command in command_tree().items():
-        about, _, example = inspect.cleandoc(command.help).partition("Example: ")
+        about, _, rest = inspect.cleandoc(command.help).partition("Example: ")
+        example, _, more = rest.partition("\n\n")
         parts = [f"## brain {words}\n\n{about.strip()}\n"]
         if example:
             parts.append(f"```sh\n{example.strip().strip('`')}\n```\n")
+        if more:
+            parts.append(f"{more.strip()}\n")
         rows = [
             (_names(parameter), _kind(parameter), getattr(parameter, "help", None) or "", _default(parameter))
             for parameter in command.params
@@ -227,6 +230,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "kpis": knowledge.kpis,
     "standstills": knowledge.standstills,
     "kpi_example": knowledge.kpi_example,
+    "work_states": knowledge.work_states,
     "routes": routes,
     "grafana": grafana,
 }

@@ -60,7 +60,7 @@ from historian.gateways import (
 )
 from historian.grafana import grafana_queries
 from historian.history import FailureRecord, import_history
-from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
+from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, count_machines, load_kpi_sums
 from historian.kpi_rollup import whole_hours
 from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
@@ -79,8 +79,8 @@ from historian.operation import (
     StateRow,
     end_downtime,
     extend_states,
-    load_current_states,
     load_planned_stops,
+    load_unsettled_states,
     open_downtime,
     replace_states,
     set_states,
@@ -115,12 +115,15 @@ from historian.stop_changes import StopError, StopShare, mark_phases, merge_stop
 from historian.summaries import BlockSummaries
 from historian.work_orders import (
     NewWorkOrder,
+    TakenStep,
     WorkOrder,
     WorkOrderError,
+    WorkOrderRoleError,
     add_work_order,
     change_work_order,
     get_work_order,
     has_work_orders,
+    list_steps,
     list_work_orders,
     record_work,
 )
@@ -173,9 +176,11 @@ __all__ = [
     "StopError",
     "StopShare",
     "StoredModel",
+    "TakenStep",
     "Trend",
     "WorkOrder",
     "WorkOrderError",
+    "WorkOrderRoleError",
     "accounts",
     "acknowledge_alarm",
     "active_alarms",
@@ -192,6 +197,7 @@ __all__ = [
     "close_finding",
     "compact_closed",
     "compress_now",
+    "count_machines",
     "drop_empty",
     "drop_older_than",
     "end_downtime",
@@ -225,8 +231,8 @@ __all__ = [
     "list_signals",
     "list_sites",
     "list_states",
+    "list_steps",
     "list_work_orders",
-    "load_current_states",
     "load_directory",
     "load_energy_peers",
     "load_judged",
@@ -238,6 +244,7 @@ __all__ = [
     "load_positions",
     "load_shifts_of",
     "load_specs",
+    "load_unsettled_states",
     "locked_position",
     "maintenance",
     "mark_dirty",

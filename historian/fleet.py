@@ -59,7 +59,7 @@ left join lateral (
         where finding.verdict is not null
         union all
         select verdict, found_mode, found, assignee, closed_at from work_order
-        where finding_id = finding.id and state = 'done' and verdict is not null
+        where finding_id = finding.id and state in ('done', 'closed') and verdict is not null
     ) as each order by at desc nulls last limit 1
 ) said on true
 """

@@ -16,7 +16,7 @@ FORGET = "delete from machine_day where day < $1"
 # Machines of which a person found that a finding of this mode means nothing (index work_order_by_finding).
 SOUND = """
 select distinct finding.machine_id from work_order join finding on finding.id = work_order.finding_id
-where finding.failure_mode = $1 and work_order.state = 'done' and work_order.verdict = 'nothing_found'
+where finding.failure_mode = $1 and work_order.state in ('done', 'closed') and work_order.verdict = 'nothing_found'
 """
 
 

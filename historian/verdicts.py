@@ -11,7 +11,7 @@ with said as (
     select id as finding_id, verdict, verdict_at as at from finding where verdict is not null
     union all
     select finding_id, verdict, closed_at from work_order
-    where finding_id is not null and state = 'done' and verdict is not null
+    where finding_id is not null and state in ('done', 'closed') and verdict is not null
 ), newest as (
     select distinct on (finding_id) finding_id, verdict from said order by finding_id, at desc nulls last
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.checks import CheckedSink
 from ingest.inspection import LaneReport, inspect_spool
+from ingest.packing import Packed, Packer
 from ingest.reader import LaneReader, Place
 from ingest.records import Record
 from ingest.room import Dropped, drop_oldest, lane_bytes
@@ -28,6 +29,8 @@ __all__ = [
     "Dropped",
     "LaneReader",
     "LaneReport",
+    "Packed",
+    "Packer",
     "Place",
     "Record",
     "RollupRefresher",

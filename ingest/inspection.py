@@ -6,31 +6,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.reader import Place
-from ingest.records import HEADER, CorruptRecord, record_at
-from ingest.segments import lane_directory, lanes, segment_numbers, segment_path
+from ingest.segment_reader import ForeignSegment, SegmentReader
+from ingest.segments import lane_directory, lanes, segment_numbers
 
 if TYPE_CHECKING:
     from historian import Position
-
-_READ_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class LaneReport:
     """What lies in a lane.
 
-    records, readings: whole ones, committed or not; waiting_readings: of those, behind the committed position
+    packed: of the segments, those that waited long; records, readings: whole ones, committed or not
+    waiting_readings: of those, behind the committed position
     torn: segments whose end is no whole record, as a crash leaves it; what was torn was never acknowledged
+    skipped_bytes: of damaged records with whole ones behind them
     foreign: segments that are not of our format and version; oldest_us: when the oldest waiting record came
     """
 
     lane: str
     segments: int
+    packed: int
     records: int
     readings: int
     waiting_readings: int
     bytes: int
     torn: tuple[int, ...]
+    skipped_bytes: int
     foreign: tuple[int, ...]
     oldest_us: int | None
 
@@ -42,42 +44,30 @@ def inspect_spool(root: Path, positions: "Mapping[str, Position | Place]") -> li
 
 def _inspect_lane(root: Path, lane: str, position: "Position | Place") -> LaneReport:
     directory = lane_directory(root, lane)
-    records = readings = waiting = size = 0
+    records = readings = waiting = size = packed = skipped = 0
     torn, foreign = [], []
     oldest: int | None = None
     numbers = segment_numbers(directory)
     for number in numbers:
-        path = segment_path(directory, number)
+        reader = SegmentReader(directory, number)
         try:
-            size += path.stat().st_size
-            with path.open("rb") as file:
-                header = file.read(len(HEADER))
-                if header != HEADER:
-                    if header and not HEADER.startswith(header):
-                        foreign.append(number)
-                    continue
-                buffer, place, read_to = b"", 0, len(HEADER)
-                while True:
-                    try:
-                        record = record_at(buffer, place)
-                    except CorruptRecord:
-                        torn.append(number)
-                        break
-                    if record is None:
-                        more = file.read(_READ_BYTES)
-                        if not more:
-                            if place < len(buffer) and number != numbers[-1]:
-                                torn.append(number)  # the newest may be growing at this moment
-                            break
-                        buffer, place = buffer[place:] + more, 0
-                        read_to += len(more)
-                        continue
-                    place = record.end
-                    records += 1
-                    readings += len(record.batch)
-                    if (number, read_to - len(buffer) + place) > (position.segment, position.byte_offset):
-                        waiting += len(record.batch)
-                        oldest = min(record.received_at, oldest or record.received_at)
+            size += reader.path.stat().st_size
+            while (frame := reader.frame(is_finished=number != numbers[-1])) is not None:
+                records += 1
+                readings += frame.readings
+                if (number, reader.offset) > (position.segment, position.byte_offset):
+                    waiting += frame.readings
+                    oldest = min(frame.received_at, oldest or frame.received_at)
         except FileNotFoundError:
             continue  # the writer has just finished with it
-    return LaneReport(lane, len(numbers), records, readings, waiting, size, tuple(torn), tuple(foreign), oldest)
+        except ForeignSegment:
+            foreign.append(number)
+            continue
+        packed += reader.is_packed
+        skipped += sum(reader.damage.values())
+        # The newest may be growing at this moment.
+        if number != numbers[-1] and reader.torn_bytes():
+            torn.append(number)
+    return LaneReport(
+        lane, len(numbers), packed, records, readings, waiting, size, tuple(torn), skipped, tuple(foreign), oldest
+    )

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.reader import Place
-from ingest.records import HEADER, rows_at
-from ingest.segments import segment_numbers, segment_path
+from ingest.records import HEADER
+from ingest.segment_reader import behind, bytes_behind
+from ingest.segments import segment_numbers, segment_path, segment_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +19,11 @@ class Dropped:
 
 def lane_bytes(directory: Path, place: Place | None = None) -> int:
     """Bytes of a lane on disk; with a place, those behind it."""
-    total = 0
-    for number in segment_numbers(directory):
-        if place is not None and number < place.segment:
-            continue
-        try:
-            size = segment_path(directory, number).stat().st_size
-        except FileNotFoundError:
-            continue  # finished while we looked
-        done = len(HEADER) if place is None or number != place.segment else max(place.byte_offset, len(HEADER))
-        total += max(0, size - done) if place is not None else size
-    return total
+    sizes = segment_sizes(directory)
+    if place is None:
+        return sum(size for _, size in sizes)
+    whole = sum(max(0, size - len(HEADER)) for number, size in sizes if number > place.segment)
+    return whole + bytes_behind(directory, place.segment, place.byte_offset)
 
 
 def drop_oldest(directory: Path, most_bytes: int, reached: Place) -> Dropped:
@@ -41,20 +36,8 @@ def drop_oldest(directory: Path, most_bytes: int, reached: Place) -> Dropped:
     for number in numbers[:-1]:
         if lane_bytes(directory) <= most_bytes:
             break
-        path = segment_path(directory, number)
-        readings += _rows_behind(path, number, reached)
-        path.unlink(missing_ok=True)
+        if number >= reached.segment:
+            readings += behind(directory, number, reached.byte_offset if number == reached.segment else 0)[0]
+        segment_path(directory, number).unlink(missing_ok=True)
         segments += 1
     return Dropped(segments, readings)
-
-
-def _rows_behind(path: Path, number: int, reached: Place) -> int:
-    if number < reached.segment:
-        return 0
-    data = path.read_bytes()
-    offset = max(reached.byte_offset if number == reached.segment else 0, len(HEADER))
-    rows = 0
-    while (entry := rows_at(data, offset)) is not None:
-        rows += entry[0]
-        offset = entry[1]
-    return rows

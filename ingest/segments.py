@@ -1,6 +1,8 @@
 """The files of a spool lane: ``<root>/<lane>/<number>.spool``, numbered upward, never reused."""
 
+import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 SUFFIX = ".spool"
@@ -29,6 +31,26 @@ def segment_numbers(directory: Path) -> list[int]:
     return sorted(int(match[1]) for entry in directory.iterdir() if (match := _NAME.match(entry.name)))
 
 
+def segment_sizes(directory: Path) -> list[tuple[int, int]]:
+    """Numbers of the segments of a lane and their bytes, in no order."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(directory) as entries:
+        for entry in entries:
+            if match := _NAME.match(entry.name):
+                with suppress(FileNotFoundError):  # the writer has just finished with it
+                    found.append((int(match[1]), entry.stat().st_size))
+    return found
+
+
 def segment_path(directory: Path, number: int) -> Path:
     """The file of a segment."""
     return directory / f"{number:016d}{SUFFIX}"
+
+
+def sync_directory(directory: Path) -> None:
+    """Bring the names in it to the disk; raises ``OSError``."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

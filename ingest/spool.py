@@ -11,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from ingest.records import HEADER, encode_readings, encode_rejected
-from ingest.segments import lane_directory, segment_numbers, segment_path
+from ingest.segments import lane_directory, segment_numbers, segment_path, segment_sizes, sync_directory
 from plant import Batch, Rejected
 
 log = structlog.get_logger()
@@ -41,6 +41,7 @@ class Spool:
         self._begun: int | None = None
         self._file: int | None = None
         self._written = 0
+        self._lane_bytes = max_bytes  # not known yet
         self._pending: list[bytes] = []
         self._durable: asyncio.Future[None] | None = None
         self._wake = asyncio.Event()
@@ -104,7 +105,11 @@ class Spool:
                 durable.set_result(None)
 
     async def _write_durably(self, data: bytes) -> None:
-        while self._bytes_on_disk() + len(data) > self._max_bytes:
+        # Others only ever make the lane smaller: it is measured again when by our own count it would be full.
+        while self._lane_bytes + len(data) > self._max_bytes:
+            self._lane_bytes = sum(size for _, size in segment_sizes(self._directory))
+            if self._lane_bytes + len(data) <= self._max_bytes:
+                break
             await asyncio.sleep(_FULL_POLL_S)
         said = False
         while True:
@@ -131,6 +136,7 @@ class Spool:
                 view = view[os.write(self._file, view) :]
             os.fdatasync(self._file)
             self._written += len(data)
+            self._lane_bytes += len(data)
         except OSError:
             self._abandon_segment()
             raise
@@ -147,7 +153,8 @@ class Spool:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o640)
         self._number, self._written = self._begun, 0
         os.write(self._file, HEADER)
-        self._sync_directory()
+        sync_directory(self._directory)
+        self._lane_bytes += len(HEADER)
         self._written, self._begun = len(HEADER), None
 
     def _abandon_segment(self) -> None:
@@ -165,22 +172,6 @@ class Spool:
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-    def _sync_directory(self) -> None:
-        handle = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-    def _bytes_on_disk(self) -> int:
-        total = 0
-        for number in segment_numbers(self._directory):
-            try:
-                total += segment_path(self._directory, number).stat().st_size
-            except FileNotFoundError:
-                continue  # the writer has just finished with it
-        return total
 
     def _lock(self) -> None:
         handle = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT, 0o640)

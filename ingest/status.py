@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ingest.reader import Place
-from ingest.records import HEADER, rows_at
-from ingest.segments import lane_directory, lanes, segment_numbers, segment_path
+from ingest.segment_reader import behind
+from ingest.segments import lane_directory, lanes, segment_numbers
 
 if TYPE_CHECKING:
     from historian import Position
@@ -33,15 +33,7 @@ def spool_status(root: Path, positions: "Mapping[str, Position | Place]") -> Spo
             if number < position.segment:
                 continue
             start = position.byte_offset if number == position.segment else 0
-            try:
-                with segment_path(directory, number).open("rb") as file:
-                    file.seek(max(start, len(HEADER)))
-                    data = file.read()
-            except FileNotFoundError:
-                continue  # finished while we looked
-            offset = 0
-            while (entry := rows_at(data, offset)) is not None:
-                waiting_readings += entry[0]
-                offset = entry[1]
-            waiting_bytes += offset
+            readings, size = behind(directory, number, start)
+            waiting_readings += readings
+            waiting_bytes += size
     return SpoolStatus(waiting_bytes, waiting_readings, segments)

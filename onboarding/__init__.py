@@ -2,7 +2,7 @@
 
 Takes in names, units, descriptions and samples of tags, or readings of a machine; hands out proposals of machine,
 template, signal and conversion, each with its confidence and reason, and the answers of a commissioning check.
-Words are data, in ``words.toml``. Knows plant alone.
+Words are data, in ``words.toml`` and ``languages``. Knows plant alone.
 """
 
 from onboarding.commissioning import CheckAnswer, SignalReadings, by_signal, check_machine
@@ -17,7 +17,8 @@ from onboarding.documents import (
     write_proposal,
 )
 from onboarding.grouping import DEFAULT_MACHINE
-from onboarding.proposal import THRESHOLD, Candidate, Item, propose
+from onboarding.items import THRESHOLD, Candidate, Item
+from onboarding.proposal import propose
 from onboarding.tags import MOST_TAGS, Tag, TagListError, read_tag_list, tag_rows, write_tag_list
 
 __all__ = [

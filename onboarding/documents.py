@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from onboarding.proposal import Item
+from onboarding.items import Item
 from plant import TemplateError, template_library
 
 

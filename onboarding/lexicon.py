@@ -1,20 +1,20 @@
-"""The words of ``words.toml``: what a word of a name may mean, what a unit is called."""
+"""The words of ``words.toml`` and ``languages``: what a word of a name may mean, what a unit is called."""
 
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from plant import SOURCE_UNITS
+from plant import SOURCE_UNITS, Conversion, ConversionError, conversion
 
 _LETTER_WEIGHT = 0.96
 _INITIALS_WEIGHT = 0.93
-_FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "đ": "d"})
+_FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i"})
 
 
 class _Document(BaseModel):
@@ -24,13 +24,13 @@ class _Document(BaseModel):
 class Role(_Document):
     """Why a name is no signal; ``unless`` the name also has one of these meanings.
 
-    unitless: what it stands for has no unit, so that one with the unit of a measured quantity is that quantity
+    yields_to_unit: a name with the unit of a measured quantity is that quantity all the same
     """
 
     means: str
     words: tuple[str, ...]
     unless: tuple[str, ...] = ()
-    unitless: bool = False
+    yields_to_unit: bool = False
 
 
 class _StandIn(_Document):
@@ -47,8 +47,10 @@ class _Near(_Document):
 class _Evidence(_Document):
     of_the_machine: tuple[str, ...]
     soft: tuple[str, ...]
+    lesser: tuple[str, ...]
     neutral: tuple[str, ...]
     stop_words: tuple[str, ...]
+    rating: str
     stands_for: tuple[_StandIn, ...] = ()
     near: tuple[_Near, ...] = ()
     goes_with: dict[str, tuple[str, ...]] = {}
@@ -59,6 +61,9 @@ class _Grouping(_Document):
     equipment: tuple[str, ...]
     attributes: tuple[str, ...]
     loop: str
+    loop_number: str
+    host: str
+    machine_code: str
     addresses: tuple[str, ...]
     parameters: tuple[str, ...]
     plant_codes: tuple[str, ...]
@@ -69,14 +74,30 @@ class _Units(_Document):
     says: dict[str, tuple[str, ...]]
     also: dict[str, str]
     in_names: dict[str, str]
+    foreign: tuple[str, ...]
+    vague: tuple[str, ...]
+    never_assumed: tuple[str, ...]
+    instead: dict[str, tuple[str, ...]]
 
 
 class BehaviourFigures(_Document):
-    """When samples of three tags look like three phases; voltages in V, the rest relative."""
+    """When samples of three tags look like three phases, voltages in V, spreads relative; ends of raw ranges."""
 
     line_voltages: tuple[float, ...]
     voltage_tolerance: float
     phase_spread: float
+    current_spread: float
+    converter_tops: tuple[float, ...]
+
+
+class _Language(_Document):
+    """What a language adds; ``roles`` by the key of the role, ``places`` are equipment that holds several machines."""
+
+    equipment: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+    neutral: tuple[str, ...] = ()
+    meanings: dict[str, tuple[str, ...]]
+    roles: dict[str, tuple[str, ...]]
 
 
 class _Words(_Document):
@@ -106,8 +127,16 @@ def fold(word: str) -> str:
     ('stoerung', 'nondriveend', 'temperature')
     """
     text = unicodedata.normalize("NFKC", word).lower().translate(_FOLDED)
-    text = "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
-    return re.sub(r"[\s_\-./]+", "", text)
+    return re.sub(r"[\s_\-./]+", "", _without_marks(text))
+
+
+def _without_marks(text: str) -> str:
+    return "".join(mark for mark in unicodedata.normalize("NFKD", text) if not unicodedata.combining(mark))
+
+
+def _keys(name: str) -> set[str]:
+    """A word as it is looked up, also where ö is written o instead of oe, as Turks and Swedes do."""
+    return {fold(name), fold(_without_marks(name))}
 
 
 def aspects_of(meaning: str) -> dict[str, str]:
@@ -115,32 +144,59 @@ def aspects_of(meaning: str) -> dict[str, str]:
     return dict(part.split(":", 1) for part in meaning.split("+"))
 
 
+def _are_one(units: set[str]) -> bool:
+    first = min(units)
+    try:
+        return all(conversion(unit, first) == Conversion() for unit in units)
+    except ConversionError:
+        return False
+
+
 class Lexicon:
     """Words by their folded form."""
 
-    def __init__(self, words: _Words) -> None:
+    def __init__(self, words: _Words, languages: Sequence[_Language]) -> None:
         self._senses: dict[str, list[Sense]] = {}
+        self._ending_in_a_letter: set[str] = set()
         for table, weight in ((words.meanings, 1.0), (words.initials, _INITIALS_WEIGHT)):
             for meaning, names in table.items():
                 for name in names:
-                    key = fold(name)
-                    self._add(key, Sense(aspects_of(meaning), weight * (_LETTER_WEIGHT if len(key) == 1 else 1.0)))
+                    letter = _LETTER_WEIGHT if len(fold(name)) == 1 else 1.0
+                    self._add(name, Sense(aspects_of(meaning), weight * letter))
         for role_key, role in words.roles.items():
             for name in role.words:
-                self._add(fold(name), Sense({}, 1.0, role_key))
+                self._add(name, Sense({}, 1.0, role_key))
         for name in words.evidence.neutral:
-            self._add(fold(name), Sense({}))
+            self._add(name, Sense({}))
+        for language in languages:
+            for meaning, names in language.meanings.items():
+                for name in names:
+                    self._add(name, Sense(aspects_of(meaning)))
+            for role_key, names in language.roles.items():
+                if role_key not in words.roles:
+                    raise ValueError(f"{role_key} is no role of words.toml")
+                for name in names:
+                    self._add(name, Sense({}, 1.0, role_key))
+            for name in language.neutral:
+                self._add(name, Sense({}))
         self.longest = max(map(len, self._senses))
-        self.equipment = frozenset(map(fold, words.grouping.equipment))
+        places = (*words.grouping.places, *(name for language in languages for name in language.places))
+        machines = (*words.grouping.equipment, *(name for language in languages for name in language.equipment))
+        self.equipment = frozenset(key for name in (*machines, *places) for key in _keys(name))
         self.stop_words = frozenset(map(fold, words.evidence.stop_words))
+        self.rating = re.compile(words.evidence.rating)
         self.roles = words.roles
         self.attributes = frozenset(map(fold, words.grouping.attributes))
         self.loop = re.compile(words.grouping.loop)
+        self.machine_code = re.compile(words.grouping.machine_code)
+        self.host = re.compile(words.grouping.host)
+        self.loop_number = re.compile(words.grouping.loop_number)
         self.address = re.compile("(?:" + "|".join(words.grouping.addresses) + r")(?=$|[\s_.:/-])")
         self.parameter = re.compile(r"(?<=[\s_.:/,-])(?:" + "|".join(words.grouping.parameters) + r")(?=$|[\s_.:/-])")
-        self.places = frozenset(map(fold, words.grouping.places))
+        self.places = frozenset(map(fold, places))
         self.plant_code = re.compile("|".join(words.grouping.plant_codes))
         self.of_the_machine = frozenset(words.evidence.of_the_machine)
+        self.lesser = frozenset(words.evidence.lesser)
         self.soft = frozenset(words.evidence.soft)
         self.stands_for = words.evidence.stands_for
         self.near = frozenset((near.meaning, other) for near in words.evidence.near for other in near.to)
@@ -148,16 +204,31 @@ class Lexicon:
         self.splits = words.evidence.splits
         self.unit_says = words.units.says
         self.unit_in_names = words.units.in_names
+        self.never_assumed = frozenset(words.units.never_assumed)
+        self.vague_units = frozenset(words.units.vague)
+        self.foreign_units = frozenset(words.units.foreign)
+        self.unit_instead = frozenset(
+            (meaning, unit) for meaning, written in words.units.instead.items() for unit in written
+        )
         self.behaviour = words.behaviour
         self._units = {unit: unit for unit in SOURCE_UNITS} | words.units.also
         spelled: dict[str, set[str]] = {}
         for spelling, unit in self._units.items():
             spelled.setdefault(spelling.lower(), set()).add(unit)
         # mW and MW differ by their letters alone, AMPS and amps do not.
-        self._any_case = {spelling: min(units) for spelling, units in spelled.items() if len(units) == 1}
+        self._any_case = {spelling: min(units) for spelling, units in spelled.items() if _are_one(units)}
 
-    def _add(self, key: str, sense: Sense) -> None:
-        self._senses.setdefault(key, []).append(sense)
+    def _add(self, name: str, sense: Sense) -> None:
+        for key in _keys(name):
+            senses = self._senses.setdefault(key, [])
+            if sense not in senses:
+                senses.append(sense)
+            if len(re.split(r"[\s_\-./]", name)[-1]) == 1:
+                self._ending_in_a_letter.add(key)
+
+    def ends_in_a_letter(self, folded: str) -> bool:
+        """Whether a word is written with a letter of its own at its end: ``phase a`` is, ``curr`` is not."""
+        return folded in self._ending_in_a_letter
 
     def senses(self, folded: str) -> tuple[Sense, ...]:
         """What a folded word may mean; empty where it is not known."""
@@ -186,5 +257,12 @@ class Lexicon:
 @cache
 def lexicon() -> Lexicon:
     """The words that ship with the product."""
-    content = files("onboarding").joinpath("words.toml").read_text(encoding="utf-8")
-    return Lexicon(_Words.model_validate(tomllib.loads(content)))
+    room = files("onboarding")
+    words = _Words.model_validate(tomllib.loads(room.joinpath("words.toml").read_text(encoding="utf-8")))
+    sheets = sorted(room.joinpath("languages").iterdir(), key=lambda sheet: sheet.name)
+    languages = [
+        _Language.model_validate(tomllib.loads(sheet.read_text(encoding="utf-8")))
+        for sheet in sheets
+        if sheet.name.endswith(".toml")
+    ]
+    return Lexicon(words, languages)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 
 from onboarding.lexicon import Sense, aspects_of, fold, lexicon
 from onboarding.names import Word, normalized, unit_at_end, words_of
@@ -50,6 +51,11 @@ class Evidence:
         """All words, the name's first."""
         return (*self.leaf, *self.described)
 
+    @property
+    def of_motor(self) -> bool:
+        """Whether a word says that it is the motor's."""
+        return any(word.may_say("part", "motor") for word in self.words)
+
 
 @dataclass(slots=True)
 class Fit:
@@ -82,14 +88,24 @@ def source_unit(text: str) -> SourceUnit:
 def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
     """What a tag says; single letters of a sentence are language."""
     stop = lexicon().stop_words
-    description = lexicon().parameter.sub("", f" {tag.description} ")
+    description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {tag.description} "))
     described = tuple(
         word
-        for word in words_of(description)
+        for word in _behind_machine(words_of(description))
         if not (word.text in stop and description[word.start : word.end].islower()) and not _is_scrap(description, word)
     )
     known = source_unit(tag.unit or unit_at_end(normalized(tag.name)))
     return Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type)
+
+
+def _behind_machine(words: Sequence[Word]) -> Sequence[Word]:
+    """Words of a description without the machine's name before them: ``Condenser water pump 1 motor temperature``."""
+    for number, (word, following) in enumerate(pairwise(words)):
+        rest = words[number + 2 :]
+        named = word.equipment and not word.senses and following.digits
+        if named and any(other.may_say("quantity") and not other.letter for other in rest):
+            return rest
+    return words
 
 
 def _is_scrap(text: str, word: Word) -> bool:
@@ -151,12 +167,18 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
             _weigh(word, wanted, strength, found, evidence.unit, folder=word.segment < last)
         for word in evidence.described:
             _weigh(word, wanted, strength, found, evidence.unit, described=True)
+    named = "quantity" in strength
     _by_unit(evidence, signal, wanted, strength, found)
+    if not named and _only_numbered(evidence, found):
+        strength.pop("phase", None)  # 1 of ch1 is no phase because it is in A
     if "quantity" in wanted and "quantity" not in strength:
         return None
     if not strength:
         return None
     _stand_in(evidence, wanted, strength, found)
+    if "part" in strength:
+        # Which winding: U1 of TI_WDG_U1 is no phase of a current.
+        found.near = [text for text in found.near if text not in _letters_of_phases(evidence)]
     for aspect, value in wanted.items():
         if aspect in strength:
             found.confidence *= strength[aspect]
@@ -164,6 +186,15 @@ def fit(evidence: Evidence, signal: SignalType) -> Fit | None:
             found.missing.append(_said(aspect, value))
             found.confidence *= _MISSING
     return found
+
+
+def _only_numbered(evidence: Evidence, found: Fit) -> bool:
+    phases = _letters_of_phases(evidence) & found.used
+    return bool(phases) and all(len(text) == 1 and text.isdecimal() for text in phases)
+
+
+def _letters_of_phases(evidence: Evidence) -> set[str]:
+    return {word.text for word in evidence.words if word.may_say("phase")}
 
 
 def _weigh(
@@ -182,8 +213,6 @@ def _weigh(
         strength[said] = 1.0
         found.used.add(word.text)
         return
-    if not word.senses or any(not sense.aspects and not sense.role for sense in word.senses):
-        return
     words = lexicon()
     fitting = [sense for sense in word.senses if sense.aspects and _fits(sense, wanted)]
     if fitting:
@@ -195,6 +224,8 @@ def _weigh(
                     if text not in found.says:
                         found.says.append(text)
         found.used.add(word.text)
+        return
+    if not word.senses or any(not sense.aspects and not sense.role for sense in word.senses):
         return
     meanings = [f"{a}:{v}" for sense in word.senses for a, v in sense.aspects.items()]
     if folder:
@@ -255,6 +286,9 @@ def _by_unit(
     except ConversionError:
         found.wrong_unit = True
         found.confidence *= _WRONG_UNIT
+        if (f"quantity:{wanted.get('quantity')}", unit.written) in lexicon().unit_instead:
+            found.against.append(f"{wanted['quantity'].replace('_', ' ')} is not measured in {unit.written}")
+            found.denied.add("unit")
         return
     for meaning in lexicon().unit_says.get(signal.unit, ()):
         for aspect, value in aspects_of(meaning).items():

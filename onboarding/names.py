@@ -11,14 +11,15 @@ from onboarding.lexicon import Lexicon, Sense, fold, lexicon
 
 _PATH = re.compile(r"[./\\:|>!]")
 _ATOM = re.compile(
-    r"\d+|[\u3400-\u9fff]|#\d+|[A-ZÄÖÜ]+(?=[A-ZÄÖÜ][a-zäöüß])|[A-ZÄÖÜÀ-Þ]?[a-zäöüßà-ÿ]+|[A-ZÄÖÜÀ-Þ]+|[^\W\d_]+"
+    r"\d+|[\u3400-\u9fff]|#\d+|[A-ZÄÖÜ]+(?=[A-ZÄÖÜ][a-zäöüß])|[A-ZÄÖÜÀ-Þ]?[a-zäöüßà-ÿ]+|[A-ZÄÖÜÀ-Þ]+|[А-ЯЁ]?[а-яё]+|[^\W\d_\u3400-\u9fff]+"
 )
 # Type letters of PLC programmers (Hungarian notation) before a word that begins large.
 _TYPE_LETTERS = frozenset(("st", "ar", "lr", "di", "ui", *"bxrfwnidsleag"))
 _MOST_ATOMS = 7
 _LONG = 3
+_SHORTEST_ENDING = 4
 _LONGEST_COMPOUND = 40
-_UNIT_AT_END = re.compile(r"[\[(]([^\[\]()]{1,12})[\])]\s*$")
+_UNIT_AT_END = re.compile(r"[\[(](?!\d+[\])])([^\[\]()]{1,12})[\])]\s*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ class Word:
     def explained(self) -> bool:
         """Whether the lexicon knows it as more than a machine's name."""
         return bool(self.senses) and not self.equipment
+
+    def may_say(self, aspect: str, value: str = "") -> bool:
+        """Whether one of its senses has an aspect, such as ``quantity``; with a value, that of it."""
+        return any(aspect in sense.aspects and value in {"", sense.aspects[aspect]} for sense in self.senses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +156,13 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
         folded = fold(text[first.start : last.end])
         if len(folded) > words.longest:
             continue
+        if length > 1 and _ends_a_number(text, first) and not text[first.start : last.end].isalnum():
+            continue  # dev3_I0 is no 3I0
+        apart = length > 1 and _is_letter(last) and len(atoms[place + length - 2].text) >= _LONG
+        if apart and not words.ends_in_a_letter(folded):
+            continue  # Phase S is phase S, and Cur_R current R: neither phases nor curr
+        if length == 1 and _begins_a_compound(text, atoms, place):
+            break  # PFsys is pf + sys, whatever letters are large
         senses, equipment = words.senses(folded), folded in words.equipment
         if senses or equipment:
             found.append(Word(folded, first.start, last.end, segment, senses, equipment))
@@ -159,7 +171,7 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
         last = atoms[place + length - 1]
         run = text[first.start : last.end]
         folded = fold(run)
-        if not run.isalnum() or not folded.isascii():
+        if not run.isalnum() or "\u3400" <= max(folded) <= "\u9fff":
             continue
         parts = _compound(folded)
         if parts:
@@ -174,6 +186,24 @@ def _take(text: str, atoms: list[_Atom], place: int, segment: int, words: Lexico
     return 1
 
 
+def _ends_a_number(text: str, atom: _Atom) -> bool:
+    return atom.text.isdecimal() and atom.start > 0 and text[atom.start - 1].isalnum()
+
+
+def _begins_a_compound(text: str, atoms: list[_Atom], place: int) -> bool:
+    first, following = atoms[place], atoms[place + 1] if place + 1 < len(atoms) else None
+    if following is None or not _is_letter(first) or following.start != first.end or len(following.text) < _LONG:
+        return False
+    if lexicon().senses(fold(following.text)):
+        return False
+    parts = _compound(fold(text[first.start : following.end]))
+    return bool(parts) and len(parts[0]) > 1
+
+
+def _is_letter(atom: _Atom) -> bool:
+    return len(atom.text) == 1 and atom.text.isascii() and atom.text.isalpha()
+
+
 @lru_cache(maxsize=20_000)
 def _compound(run: str) -> tuple[str, ...]:
     """A run of letters as known words: ``uab`` is u + ab, ``wicklungstemp`` wicklung + temp; empty where it is none."""
@@ -184,8 +214,10 @@ def _compound(run: str) -> tuple[str, ...]:
     def has(part: str, aspect: str) -> bool:
         return any(aspect in sense.aspects for sense in words.senses(part))
 
-    # One letter for a quantity before its phase: Ia, Uab, IL1, U12.
+    # One letter for a quantity before its phase: Ia, Uab, IL1, U12; or for its unit: AL1, VL1L2.
     if has(run[:1], "quantity") and has(run[1:], "phase") and run[:1] in "iuve":
+        return run[0], run[1:]
+    if run[:1] in "aw" and run[1:2] == "l" and has(run[1:], "phase"):
         return run[0], run[1:]
     long = [part for part in (run[1:],) if len(part) >= _LONG and words.senses(part)]
     if long and has(run[:1], "quantity"):
@@ -208,9 +240,22 @@ def _compound(run: str) -> tuple[str, ...]:
             if len(part) >= 4 and run[end : end + 1] == "s" and end + 1 not in best:
                 best[end + 1] = split
     parts = best.get(len(run), ())
-    if sum(len(part) == 2 for part in parts) > 1 and len(run) > 4:
+    if sum(len(part) == 2 for part in parts) > 1 and (len(run) > 4 or all(has(part, "phase") for part in parts)):
         return ()
-    return parts
+    return parts or _with_unknown_head(run)
+
+
+def _with_unknown_head(run: str) -> tuple[str, ...]:
+    """``flaschenzaehler`` as flaschen + zaehler: what a compound is, its last part says, if that is a long word."""
+    words = lexicon()
+    for start in range(_LONG, len(run) - _SHORTEST_ENDING + 1):
+        ending = run[start:]
+        senses = words.senses(ending)
+        if ending in words.equipment or not senses:
+            continue
+        if any(sense.role or (len(ending) > _SHORTEST_ENDING and "quantity" in sense.aspects) for sense in senses):
+            return run[:start], ending
+    return ()
 
 
 def _joined(found: list[Word]) -> Iterator[Word]:

@@ -11,6 +11,18 @@ from plant.faults import Fault, Symptom, fault_library, load_fault
 from plant.machine import MachineSpec, WorkRecord
 from plant.quality import Quality
 from plant.reasons import Reason, ReasonError, branch_of, reason_of, reason_tree
+from plant.series import (
+    PackedSeries,
+    Series,
+    SeriesError,
+    check_series,
+    is_within,
+    pack_column,
+    pack_series,
+    rows_of_groups,
+    unpack_column,
+    unpack_series,
+)
 from plant.sink import RAW_BYTES, Rejected, Sink
 from plant.templates import (
     Behaviour,
@@ -29,6 +41,7 @@ from plant.templates import (
     template_library,
 )
 from plant.units import UNITS, Unit, unit
+from plant.work_states import WorkState, WorkStateError, WorkStep, work_states, work_steps
 
 __all__ = [
     "MICROSECONDS",
@@ -46,6 +59,7 @@ __all__ = [
     "MachineSpec",
     "Nameplate",
     "Origins",
+    "PackedSeries",
     "PeerGroup",
     "PeerLevel",
     "Quality",
@@ -53,6 +67,8 @@ __all__ = [
     "ReasonError",
     "Rejected",
     "ResolvedLimit",
+    "Series",
+    "SeriesError",
     "Severity",
     "SignalDirectory",
     "SignalType",
@@ -63,16 +79,28 @@ __all__ = [
     "TemplateError",
     "Unit",
     "WorkRecord",
+    "WorkState",
+    "WorkStateError",
+    "WorkStep",
     "branch_of",
+    "check_series",
     "concatenate",
     "conversion",
     "fault_library",
+    "is_within",
     "load_fault",
     "load_template",
+    "pack_column",
+    "pack_series",
     "reason_of",
     "reason_tree",
+    "rows_of_groups",
     "template_library",
     "to_datetime",
     "to_microseconds",
     "unit",
+    "unpack_column",
+    "unpack_series",
+    "work_states",
+    "work_steps",
 ]

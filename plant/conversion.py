@@ -42,6 +42,9 @@ _QUANTITIES: dict[str, dict[str, tuple[float, float]]] = {
         "kPa": (1e-2, 0),
         "MPa": (10, 0),
         "[psi]": (0.068_947_572_931_683_6, 0),
+        "kgf/cm2": (0.980_665, 0),
+        "m[H2O]": (0.098_066_5, 0),
+        "atm": (1.013_25, 0),
     },
     "flow": {
         "L/min": (1, 0),
@@ -50,6 +53,7 @@ _QUANTITIES: dict[str, dict[str, tuple[float, float]]] = {
         "m3/h": (1000 / 60, 0),
         "m3/min": (1e3, 0),
         "m3/s": (6e4, 0),
+        "m3/d": (1000 / 1440, 0),
         "[gal_us]/min": (3.785_411_784, 0),
     },
     "ratio": {"1": (1, 0), "%": (1e-2, 0), "[ppth]": (1e-3, 0)},

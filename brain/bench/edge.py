@@ -1,4 +1,4 @@
-"""`brain bench edge`: what a gateway puts on the wire, how fast it catches up, and the memory that it takes."""
+"""`brain bench edge`: what a gateway puts on the wire and on its disk, how fast it catches up, and its memory."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 
+from brain.bench.edge_spool import watch_packing, weigh_spool
 from brain.bench.flow import Load, collecting
 from brain.bench.load import SITE, machine_code
 from brain.edge import BatchMessages, Catalogue, EdgeSettings, Forwarder, Link, Messages, NativeMessages
@@ -68,6 +69,8 @@ async def bench_edge(settings: Settings, order: EdgeOrder, say: Callable[[str], 
             result[f"{mode}_bytes_live"], result[f"{mode}_bytes_catching_up"] = _weigh(
                 _messages(mode, catalogue, site, "gw-0123456789ab", folder), batches
             )
+        say("bytes in the spool ...")
+        result |= await weigh_spool(folder / "weighed", batches)
         cloud = settings.model_copy(update={"data_dir": folder / "cloud"})
         async with Product.open(cloud) as product:
             await install(cloud, product.database_url, [*plan.specs, *live])
@@ -84,6 +87,10 @@ async def bench_edge(settings: Settings, order: EdgeOrder, say: Callable[[str], 
                 link = Link(product.mqtt_url, simulated.key, site)
                 result[f"{mode}_per_s"] = await _catch_up(product, folder / mode, link, messages, batches)
             result["ratio"] = round(result["batch_per_s"] / result["native_per_s"], 2)
+            say("without a link ...")
+            result["resident_packing_mb"] = await watch_packing(
+                product, folder / "away", folder / "signals.json", plan.specs, batches
+            )
             say(f"live for {order.live_s:.0f} s ...")
             result["resident_mb"], result["live_forwarded"] = await _watch(product, folder, live_gateway.key, order)
     return result

@@ -273,7 +273,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--name", default="load")
     given = parser.parse_args()
-    generate(given.url, given.machines, given.connections, given.shape, given.rate, given.name)
+    try:
+        generate(given.url, given.machines, given.connections, given.shape, given.rate, given.name)
+    except BrokenPipeError:
+        # Whoever measures is gone. Python would write what is left once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

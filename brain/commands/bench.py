@@ -80,7 +80,7 @@ def edge(
     seconds: Annotated[float, typer.Option(min=1, help="how long a live gateway is watched")] = 60.0,
     as_json: Json = False,
 ) -> None:
-    """A gateway: bytes on the wire, how fast it catches up, memory. Example: `brain bench edge --seconds 20 --json`"""
+    """A gateway: bytes on wire and disk, catching up, memory. Example: `brain bench edge --seconds 20 --json`"""
     from brain.bench.edge import EdgeOrder, bench_edge
     from brain.settings import load_settings
 
@@ -96,6 +96,12 @@ def edge(
     console.print(
         f"batch against native {result['ratio']:.2f} in readings/s; `brain edge` with {machines} machines took "
         f"{result['resident_mb']:.0f} MB and forwarded {result['live_forwarded']:,} readings in {seconds:.0f} s"
+    )
+    console.print(
+        f"in the spool a reading takes {result['spool_bytes_live']:.2f} bytes, packed "
+        f"{result['spool_bytes_packed']:.2f} ({result['packing_cpu_s_per_million']:.2f} CPU s per million): a week of "
+        f"200 machines with ten signals a second takes {result['week_gb_packed']:.2f} GB instead of "
+        f"{result['week_gb_live']:.1f}; {result['resident_packing_mb']:.0f} MB resident as it packs"
     )
     if as_json:
         print_json(result)

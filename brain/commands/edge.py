@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -179,3 +180,34 @@ def revoke(
 
     run_body(body())
     typer.echo(f"gateway {gateway} revoked")
+
+
+@edge_app.command("certificate")
+def certificate(
+    host: Annotated[
+        list[str] | None, typer.Option(help="name or address of the broker for gateways; else that of broker_url")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="where to write; else beside [gateways] password_file")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """In the cloud: make or renew the broker's certificate. Example: `brain edge certificate --host broker.example`
+
+    For a broker whose certificate no public authority signs: broker.pem and broker.key are for it, ca.pem is what
+    gateways are to trust (broker_ca_file). The authority's key stays in the data directory.
+    """
+    from brain.broker_certificate import AUTHORITY, make_broker_certificate
+    from brain.settings import load_settings
+
+    settings = load_settings(data_dir=data_dir)
+    gateways = settings.gateways
+    hosts = host or [name for name in [urlsplit(gateways.broker_url or "").hostname] if name]
+    if not hosts:
+        raise Failure("for which broker? give --host, or broker_url in [gateways]")
+    if folder is None and gateways.password_file is None:
+        raise Failure("where to? give --folder, or password_file in [gateways]")
+    target = folder or (gateways.password_file or Path()).parent
+    ends = make_broker_certificate(settings.data_dir / "authority", target, hosts)
+    typer.echo(f"{target / AUTHORITY} is what gateways are to trust; valid until {ends:%Y-%m-%d}: renew it before")
+    if as_json:
+        print_json({"folder": str(target), "hosts": hosts, "expires": ends.isoformat()})

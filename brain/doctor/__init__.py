@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from brain.doctor import gateway, local
 from brain.doctor.answer import Answer, Level
+from brain.doctor.collecting import collecting
+from brain.doctor.configured import replaced_lists
+from brain.doctor.gateways import gateways
 from brain.doctor.network import broker_log_in, opcua_log_in, way
 from brain.endpoints import ENDPOINTS
 from brain.rundir import RunDirectory
@@ -23,8 +26,12 @@ _Source: TypeAlias = MqttSource | SparkplugSource | OpcUaSource
 async def examine(settings: Settings) -> AsyncIterator[Answer]:
     """Every check in turn; none of them changes anything. On a gateway the link stands in for the database."""
     yield local.disk(settings)
-    checks = _of_gateway(settings) if gateway.is_gateway(settings) else _of_installation(settings)
-    async for answer in checks:
+    for answer in replaced_lists():
+        yield answer
+    is_gateway = gateway.is_gateway(settings)
+    async for answer in _of_gateway(settings) if is_gateway else _of_installation(settings):
+        yield answer
+    for answer in collecting(settings, "edge" if is_gateway else "collect"):
         yield answer
     for answer in local.certificates(settings):
         yield answer
@@ -39,6 +46,8 @@ async def _of_gateway(settings: Settings) -> AsyncIterator[Answer]:
         local.spool, settings, gateway.positions(settings), "`brain edge`", known=True
     ):
         yield answer
+    for answer in gateway.ready(settings):
+        yield answer
     async for answer in gateway.link(settings):
         yield answer
 
@@ -50,12 +59,15 @@ async def _of_installation(settings: Settings) -> AsyncIterator[Answer]:
         # A gateway does not have what this imports.
         from brain.doctor.database import database
 
-        async for answer in database(str(url), positions):
+        collects = bool(settings.mqtt or settings.sparkplug or settings.opcua)
+        async for answer in database(str(url), positions, collects=collects):
             yield answer
     else:
         fix = "start `brain run`, or set BRAIN_DATABASE_URL"
         yield Answer("database", "problem", "none is set, and none runs here", fix)
     for answer in await asyncio.to_thread(local.spool, settings, positions, "`brain ingest`", known=bool(url)):
+        yield answer
+    async for answer in gateways(settings.gateways):
         yield answer
 
 

@@ -9,9 +9,10 @@ from brain.doctor.network import broker_log_in, way, web_clock
 from brain.edge import Credential, link_of
 from brain.failure import Failure
 from brain.rundir import RunDirectory
+from brain.services.edge import site_of
 from brain.settings import Settings
 from collectors import Memory
-from ingest import Place
+from ingest import Place, lane_bytes, lane_directory
 
 LANE = "edge"
 _SILENT_S = 10.0
@@ -32,6 +33,22 @@ def positions(settings: Settings) -> Mapping[str, Place]:
         return {}
     known = Memory(settings.edge_dir, "link", link.gateway).load()
     return {LANE: Place(int(known["segment"]), int(known["byte_offset"]))} if "segment" in known else {}
+
+
+def ready(settings: Settings) -> list[Answer]:
+    """What keeps `brain edge` from starting, or from reading its own spool."""
+    answers = []
+    try:
+        site_of(settings, link_of(settings.edge, settings.edge_dir))
+    except Failure as problem:
+        fix = "correct [[machines]] in the settings file"
+        answers.append(Answer("edge machines", "problem", str(problem), fix))
+    signals = settings.edge_dir / "signals.json"
+    if not signals.is_file() and lane_bytes(lane_directory(settings.spool_dir, LANE)):
+        found = f"{signals} is not there: nobody can tell which signals the spool's readings are of"
+        fix = "bring it back from a backup before `brain edge` starts; else move the spool away: it cannot be read"
+        answers.append(Answer("edge signals", "problem", found, fix))
+    return answers
 
 
 async def link(settings: Settings) -> AsyncIterator[Answer]:
@@ -67,6 +84,8 @@ def _forwarding(settings: Settings) -> Answer:
     words += f"; {status['waiting_bytes'] / 1e6:,.1f} MB waiting"
     if status["dropped"]:
         words += f"; {status['dropped']:,} readings given up for want of room"
+    if status.get("skipped_bytes"):
+        words += f"; {status['skipped_bytes']:,} damaged bytes of the spool passed over"
     if not status["connected"]:
         fix = "see the answers above; what is collected waits in the spool meanwhile"
         return Answer("edge link", "problem", f"not connected ({status['last_error']}); {words}", fix)

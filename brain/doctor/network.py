@@ -19,6 +19,7 @@ from collectors import (
     CertificateStore,
     OpcUaSource,
     SessionOptions,
+    Tls,
     connect,
     probe_opcua,
     targets,
@@ -79,6 +80,24 @@ async def _certificate(what: str, host: str, address: str, port: int) -> Answer:
             f"certificate: {what}", "problem" if now >= certificate.expires else "warning", warning, _CERTIFICATE_FIX
         )
     return Answer(f"certificate: {what}", "ok", f"{certificate.subject!r}, valid until {certificate.expires:%Y-%m-%d}")
+
+
+async def trusted(what: str, url: str, tls: Tls) -> Answer:
+    """Whether a client that trusts what ``tls`` names would take the certificate that is shown at an address."""
+    parts = urlsplit(url)
+    check = f"trust: {what}"
+    try:
+        context = tls.context()
+        async with asyncio.timeout(REACH_S):
+            host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+            _, writer = await asyncio.open_connection(host, port, ssl=context, server_hostname=host)
+        writer.transport.abort()
+    except ssl.SSLCertVerificationError as problem:
+        fix = "its names must hold this address, and who signed it must be in the file of trusted certificates"
+        return Answer(check, "problem", f"the certificate would be refused: {problem.verify_message}", fix)
+    except (OSError, TimeoutError) as problem:
+        return Answer(check, "problem", _words(problem), "is TLS what listens there?")
+    return Answer(check, "ok", "clients take the certificate")
 
 
 async def broker_log_in(what: str, url: str, options: SessionOptions) -> Answer:

@@ -21,7 +21,7 @@ from brain.edge.link import WINDOW, Link
 from brain.edge.messages import Message, Messages
 from brain.edge.settings import EdgeSettings
 from collectors import Connection, Memory
-from ingest import LaneReader, Place, drop_oldest, lane_bytes
+from ingest import LaneReader, Packer, Place, drop_oldest, lane_bytes
 
 log = structlog.get_logger()
 
@@ -30,6 +30,7 @@ _LONGEST_BACKOFF_S = 10.0
 _STABLE_S = 10.0
 _SAVE_S = 1.0
 _ROOM_S = 0.25
+_PACK_AGAIN_S = 30.0
 # MQTT 5, 3.4.2.1: taken, and thrown away because nobody wants it.
 _NOBODY_LISTENS = 0x10
 
@@ -40,6 +41,7 @@ class LinkStatus:
 
     forwarded: readings that the broker has acknowledged, repeats included; sent_bytes: payload of their messages
     waiting_bytes: of the spool, not acknowledged yet; dropped: readings given up for want of room
+    skipped_bytes: of damaged records in the spool that were passed over
     last_forwarded_us: when the broker last acknowledged [us since the epoch]; None before the first time
     """
 
@@ -52,6 +54,7 @@ class LinkStatus:
     sent_bytes: int
     waiting_bytes: int
     dropped: int
+    skipped_bytes: int
     reconnects: int
     last_forwarded_us: int | None
     last_error: str
@@ -110,6 +113,7 @@ class Forwarder:
             self._sent_bytes,
             lane_bytes(self._directory, self._reached),
             self._dropped,
+            self._reader.skipped_bytes,
             max(0, self._connections - 1),
             self._last_forwarded_us,
             self._last_error,
@@ -119,7 +123,7 @@ class Forwarder:
         """Forward until cancelled; connects again by itself, for ever."""
         clock = asyncio.get_running_loop().time
         backoff_s = _SHORTEST_BACKOFF_S
-        making_room = asyncio.create_task(self._make_room()) if self._settings.drop_oldest else None
+        keeping_small = asyncio.create_task(self._keep_small())
         try:
             while True:
                 began = clock()
@@ -135,9 +139,8 @@ class Forwarder:
                 await asyncio.sleep(backoff_s)
                 backoff_s = min(backoff_s * 2, _LONGEST_BACKOFF_S)
         finally:
-            if making_room is not None:
-                making_room.cancel()
-                await asyncio.gather(making_room, return_exceptions=True)
+            keeping_small.cancel()
+            await asyncio.gather(keeping_small, return_exceptions=True)
             self._advance()
             with suppress(OSError):
                 self._save()
@@ -226,19 +229,36 @@ class Forwarder:
             self._saved, self._saved_at = safe, time.monotonic()
             self._reader.drop_finished(safe)
 
-    async def _make_room(self) -> None:
-        """Before the spool holds the collectors back, give up its oldest segments."""
+    async def _keep_small(self) -> None:
+        """Pack what waits; where that does not do, and it is allowed, give up the oldest before collectors are held."""
+        packer = Packer(self._directory)
         most = self._max_bytes - 2 * segment_bytes(self._max_bytes)
-        while True:
-            try:
-                dropped = await asyncio.to_thread(drop_oldest, self._directory, most, self._reached)
-                if dropped.segments:
-                    self._dropped += dropped.readings
-                    log.warning("readings_dropped", segments=dropped.segments, readings=dropped.readings)
-                    await asyncio.to_thread(self._save)
-            except OSError as problem:
-                self._last_error = f"no room could be made in the spool: {problem}"
-            await asyncio.sleep(_ROOM_S)
+        pack_at = 0.0
+        try:
+            while True:
+                began = time.monotonic()
+                if began >= pack_at:
+                    try:
+                        await asyncio.to_thread(packer.pack_next, self._reader.place)
+                    except OSError as problem:
+                        self._last_error = f"the spool could not be made smaller: {problem}"
+                        pack_at = began + _PACK_AGAIN_S
+                if self._settings.drop_oldest:
+                    await self._drop_oldest(most)
+                # Half of a core at most, where a full spool of an earlier version is packed.
+                await asyncio.sleep(max(_ROOM_S, time.monotonic() - began))
+        finally:
+            packer.stop()
+
+    async def _drop_oldest(self, most: int) -> None:
+        try:
+            dropped = await asyncio.to_thread(drop_oldest, self._directory, most, self._reached)
+            if dropped.segments:
+                self._dropped += dropped.readings
+                log.warning("readings_dropped", segments=dropped.segments, readings=dropped.readings)
+                await asyncio.to_thread(self._save)
+        except OSError as problem:
+            self._last_error = f"no room could be made in the spool: {problem}"
 
 
 def segment_bytes(max_bytes: int) -> int:

@@ -24,6 +24,7 @@ from brain.product import Product
 from brain.rundir import RunDirectory
 from brain.settings import Settings
 from historian import Database, add_gateway, ensure_tenant
+from ingest.segment_reader import is_packed
 from plant import MachineSpec
 from tests.cable import Cable
 
@@ -99,6 +100,8 @@ def _environment(directory: Path, plant_url: str, port: int, gateway: str) -> di
             [{"site": SITE, "line": "line-1", "machine": f"m{number:02d}"} for number in range(_MACHINES)]
         ),
         "BRAIN_EDGE": json.dumps({"url": f"mqtt://127.0.0.1:{port}", "gateway": gateway, "gather_s": 0.2}),
+        # Segments so small that what waits during an outage is packed.
+        "BRAIN_SPOOL_MAX_GB": "0.02" if LONG else "0.004",
     }
 
 
@@ -142,8 +145,9 @@ async def test_link_silent(edge: EdgeRig) -> None:
 
 
 async def test_restarted_while_the_link_is_away(edge: EdgeRig) -> None:
-    """What was collected before the gateway lost its power is forwarded after it."""
+    """What was collected and packed before the gateway lost its power is forwarded after it."""
     assert edge.link is not None
+    assert edge.directory is not None
     async with edge.stream("gateway: link away, and kill -9 of edge meanwhile", samples=10) as stream:
         await stream.flow(0.5)
         edge.link.silent = True
@@ -153,6 +157,8 @@ async def test_restarted_while_the_link_is_away(edge: EdgeRig) -> None:
             os.kill(edge.pid("edge"), signal.SIGKILL)
             await stream.flow(2.0)
             await edge.running("edge")
+            segments = [path for path in (edge.directory / "spool" / "edge").glob("*.spool") if is_packed(path)]
+            assert segments, "nothing was packed"
         finally:
             edge.link.silent = False
             edge.link.cut()

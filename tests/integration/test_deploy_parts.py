@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +21,10 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from api.grafana.dashboards import DASHBOARDS
+from brain.broker_certificate import make_broker_certificate
+from brain.embedded_broker import free_port
 from brain.gateways import write_accounts
+from collectors import Refused, SessionOptions, Tls, connect
 from historian import (
     Database,
     ensure_tenant,
@@ -51,6 +55,7 @@ class Broker:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
+        self.tls_port = free_port()
         self.config, self.data, self.gateways = directory / "config", directory / "data", directory / "gateways"
         shutil.copytree(DEPLOY / "mosquitto", self.config)
         self.data.mkdir()
@@ -59,6 +64,7 @@ class Broker:
             text = path.read_text().replace("/mosquitto/config", str(self.config))
             text = text.replace("/mosquitto/data", str(self.data))
             text = text.replace("/mosquitto/gateways", str(self.gateways))
+            text = text.replace("listener 8883", f"listener {self.tls_port} 127.0.0.1")
             path.write_text(text.replace("listener 1883", f"listener {self.port} 127.0.0.1"))
         if os.geteuid() == 0:  # mosquitto gives root's rights up and must still reach its files
             with (self.config / "mosquitto.conf").open("a") as config:
@@ -144,6 +150,55 @@ async def test_gateways_come_and_go_with_their_file(broker: Broker) -> None:
         assert collector.is_connected()
         async with broker.client("device", "shangyu") as device:
             await until(device.is_connected)
+
+
+def shown_certificate(broker: Broker) -> bytes:
+    """What the broker shows to whoever asks over TLS; raises ``OSError`` where it does not."""
+    return ssl.get_server_certificate(("127.0.0.1", broker.tls_port), timeout=5).encode()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+async def test_with_a_certificate_gateways_come_over_tls(broker: Broker, tmp_path: Path) -> None:
+    make_broker_certificate(tmp_path / "authority", broker.gateways, ["127.0.0.1"])
+    write_accounts(broker.gateways / "passwords", [("gw-0123456789ab", broker_hash(PASSWORD))], None)
+    url = f"mqtts://gw-0123456789ab:{PASSWORD}@127.0.0.1:{broker.tls_port}"
+    async with broker.running(), broker.client("collector", "brain") as collector:
+        await until(lambda: is_open(broker.tls_port))
+        got: list[bytes] = collector.user_data_get()
+        subscribed: list[int] = []
+        collector.on_subscribe = lambda *_: subscribed.append(1)
+        collector.subscribe("ib/v1/+/edge/+/batch", qos=1)
+        await until(lambda: subscribed)
+        options = SessionOptions("gateway", tls=Tls(broker.gateways / "ca.pem"))
+        gateway = await asyncio.to_thread(connect, url, options)
+        gateway.publish("ib/v1/shangyu/edge/gw-0123456789ab/batch", b"sealed", patience_s=5)
+        await until(lambda: got == [b"sealed"])
+        with pytest.raises(Refused, match="not trusted"):
+            await asyncio.to_thread(connect, url, SessionOptions("stranger"))
+        with pytest.raises(Refused, match=r"[Nn]ot authori[sz]ed"):
+            await asyncio.to_thread(connect, url.replace(PASSWORD, "guessed"), options)
+        before = await asyncio.to_thread(shown_certificate, broker)
+        make_broker_certificate(tmp_path / "authority", broker.gateways, ["127.0.0.1"])
+        while await asyncio.to_thread(shown_certificate, broker) == before:
+            await asyncio.sleep(0.1)
+        assert not gateway.ended
+        again = await asyncio.to_thread(connect, url, SessionOptions("another", tls=options.tls))
+        again.close()
+        gateway.close()
+
+
+async def test_without_a_certificate_there_is_no_tls_and_the_rest_goes_on(broker: Broker) -> None:
+    async with broker.running(), broker.client("collector", "brain") as collector:
+        await until(collector.is_connected)
+        assert not is_open(broker.tls_port)
+    (broker.gateways / "broker.pem").write_text("a certificate whose key is missing")
+    async with broker.running(), broker.client("collector", "brain") as collector:
+        await until(collector.is_connected)
+        assert not is_open(broker.tls_port)
 
 
 async def test_nobody_without_a_name_and_no_site_for_another(broker: Broker) -> None:

@@ -1,7 +1,9 @@
 """`brain doctor` in an installation: each ill is found, named, and comes with what to do."""
 
+import asyncio
 import json
 import os
+import ssl
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -9,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from brain.broker_certificate import make_broker_certificate
 from brain.doctor import Answer, examine
 from brain.doctor.answer import clock_answer
+from brain.doctor.database import _newest
 from brain.edge import EdgeSettings
 from brain.embedded_broker import EmbeddedBroker
 from brain.rundir import RunDirectory
@@ -38,10 +42,19 @@ def settings_of(folder: Path, **options: object) -> Settings:
     return Settings.model_validate({"data_dir": folder, "mqtt": [], "opcua": [], **options})
 
 
+def collector_says(folder: Path, service: str = "collect", **source: object) -> None:
+    """As a collector at work writes it down; dated ahead, so that a slow test still finds it fresh."""
+    state = {"name": "hall", "connected": True, "readings": 7, "rejected": 0, "last_error": "", **source}
+    ahead = int(datetime.now(UTC).timestamp() * 1e6) + 60_000_000
+    RunDirectory(folder).prepare()
+    RunDirectory(folder).write(service, {"at": ahead, "sources": [state]})
+
+
 async def test_all_is_well(database_url: str, mosquitto: EmbeddedBroker, plant: OpcUaPlant, tmp_path: Path) -> None:
     await plant.start(M1=["current_u"])
     mqtt = {"name": "hall", "url": mosquitto.url, "client_id": "collector"}
     opcua = {"name": "press", "url": plant.url}
+    collector_says(tmp_path)
     found = await answers(settings_of(tmp_path, database_url=database_url, mqtt=[mqtt], opcua=[opcua]))
     assert {answer.level for answer in found.values()} == {"ok"}, found
     assert found.keys() >= {"disk", "database", "clock: database", "log-in: hall", "log-in: press", "clock: press"}
@@ -72,7 +85,109 @@ async def test_what_is_away_is_named(tmp_path: Path) -> None:
         )
     )
     levels = {check: answer.level for check, answer in found.items() if answer.level != "ok"}
-    assert levels == {"database": "problem", "port: hall": "problem", "name: press": "problem"}
+    wrong = {"database": "problem", "port: hall": "problem", "name: press": "problem", "collector": "warning"}
+    assert levels == wrong
+    assert "nothing listens there" in found["database"].fix
+
+
+@pytest.mark.parametrize(
+    ("source", "level", "words"),
+    [
+        ({}, "ok", "7 readings"),
+        ({"connected": False, "last_error": "no route"}, "problem", "no route"),
+        ({"readings": 0}, "warning", "does the device send?"),
+        ({"readings": 0, "rejected": 3}, "warning", "`brain onboard`"),
+        ({"dropped": 2}, "warning", "QoS 1"),
+        ({"devices_offline": 2}, "ok", "2 devices away"),
+    ],
+)
+async def test_a_collector_is_asked_what_comes(
+    tmp_path: Path, source: dict[str, object], level: str, words: str
+) -> None:
+    collector_says(tmp_path, **source)
+    mqtt = {"name": "hall", "url": f"mqtt://127.0.0.1:{free_port()}"}
+    answer = (await answers(settings_of(tmp_path, mqtt=[mqtt])))["collector: hall"]
+    assert answer.level == level
+    assert words in answer.found + answer.fix
+
+
+async def test_a_list_that_a_variable_replaces_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "brain.toml"
+    file.write_text('[[mqtt]]\nname = "a"\nurl = "mqtt://a"\n[[mqtt]]\nname = "b"\nurl = "mqtt://b"\n')
+    monkeypatch.setenv("BRAIN_CONFIG", str(file))
+    assert "settings" not in await answers(settings_of(tmp_path))
+    monkeypatch.setenv("BRAIN_MQTT", "[]")
+    found = (await answers(settings_of(tmp_path)))["settings"]
+    assert found.level == "warning"
+    assert "BRAIN_MQTT is set: it stands for all 2 [[mqtt]]" in found.found
+
+
+async def test_a_spool_that_may_grow_beyond_the_disk_is_said(tmp_path: Path) -> None:
+    found = (await answers(settings_of(tmp_path, spool_max_gb=1e6)))["disk"]
+    assert found.level == "warning"
+    assert "spool_max_gb" in found.fix
+
+
+async def test_a_spool_that_is_nearly_full_or_damaged_is_said(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, spool_max_gb=1e-6)
+    now = int(datetime.now(UTC).timestamp() * 1e6)
+    async with Spool.open(settings.spool_dir, "collect") as spool:
+        for number in range(30):
+            await spool.put(Batch.of_lists([now + number], [1], [1.0], [0]))
+    assert "nearly full" in (await answers(settings))["spool collect"].found
+    (segment,) = (settings.spool_dir / "collect").glob("*.spool")
+    content = bytearray(segment.read_bytes())
+    content[100] ^= 1
+    segment.write_bytes(content)
+    assert "46 bytes damaged" in (await answers(settings))["spool collect"].found
+
+
+async def test_our_own_certificate_at_a_broker_is_looked_at(tmp_path: Path) -> None:
+    make_broker_certificate(tmp_path / "authority", tmp_path, ["collector"])
+    files = {"certificate_file": str(tmp_path / "broker.pem"), "key_file": str(tmp_path / "broker.key")}
+    mqtt = {"name": "hall", "url": f"mqtts://127.0.0.1:{free_port()}", **files}
+    check = f"certificate: broker, {tmp_path / 'broker.pem'}"
+    assert (await answers(settings_of(tmp_path, mqtt=[mqtt])))[check].level == "ok"
+    (tmp_path / "broker.pem").write_text("no certificate")
+    assert (await answers(settings_of(tmp_path, mqtt=[mqtt])))[check].level == "problem"
+
+
+@pytest.mark.parametrize(("host", "level"), [("localhost", "ok"), ("other.example", "problem")])
+async def test_in_the_cloud_the_way_in_for_gateways_is_tried(tmp_path: Path, host: str, level: str) -> None:
+    make_broker_certificate(tmp_path / "authority", tmp_path, [host])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "broker.pem", tmp_path / "broker.key")
+    (tmp_path / "passwords").touch()
+    async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context) as server:
+        gateways = {
+            "broker_url": f"mqtts://localhost:{server.sockets[0].getsockname()[1]}",
+            "broker_ca_file": str(tmp_path / "ca.pem"),
+            "password_file": str(tmp_path / "passwords"),
+        }
+        found = await answers(settings_of(tmp_path / "data", gateways=gateways))
+        assert found["trust: gateways"].level == level
+        assert found["gateways"].level == "ok"
+        (tmp_path / "passwords").unlink()
+        assert (await answers(settings_of(tmp_path / "data", gateways=gateways)))["gateways"].level == "problem"
+    assert (await answers(settings_of(tmp_path / "data", gateways=gateways)))["port: gateways"].level == "problem"
+
+
+async def test_a_gateway_that_could_not_start_or_read_its_spool_is_told(tmp_path: Path) -> None:
+    edge = {"url": f"mqtt://127.0.0.1:{free_port()}", "gateway": "gw-1"}
+    machines = [{"site": site, "line": "l", "machine": "M1"} for site in ("a", "b")]
+    settings = settings_of(tmp_path, edge=edge, machines=machines)
+    async with Spool.open(settings.spool_dir, "edge") as spool:
+        await spool.put(Batch.of_lists([NOW_US], [1], [1.0], [0]))
+    found = await answers(settings)
+    assert "a gateway is of one site" in found["edge machines"].found
+    assert "signals.json is not there" in found["edge signals"].found
+
+
+def test_a_database_that_nothing_reaches_any_more_is_said() -> None:
+    now = datetime.now(UTC)
+    assert _newest("x", now, now - timedelta(hours=1), collects=True).level == "warning"
+    assert _newest("x", now, now - timedelta(hours=1), collects=False).level == "ok"
+    assert _newest("x", now, now - timedelta(seconds=9), collects=True).level == "ok"
 
 
 @pytest.mark.parametrize(("password", "level"), [(PASSWORD, "ok"), ("wrong", "problem")])

@@ -37,6 +37,7 @@ class Rig:
         self.catalogue = Catalogue.load(folder / "signals.json", MACHINES)
         self.settings = EdgeSettings(gateway=GATEWAY, gather_s=0.05, **{"settle_s": 0.0, **options})
         self.sent = 0
+        self.newest = NOW_US - 2**50
 
     @property
     def number(self) -> int:
@@ -46,11 +47,13 @@ class Rig:
         return found
 
     def batch(self, rows: int = ROWS) -> Batch:
-        """The next numbers."""
+        """The next numbers, at times that nothing makes small."""
         numbers = np.arange(self.sent, self.sent + rows)
         self.sent += rows
         ids = np.full(rows, self.number, np.int32)
-        return Batch(NOW_US - 10**9 + numbers, ids, numbers.astype(np.float64), np.zeros(rows, np.int16))
+        times = self.newest + np.random.default_rng(self.sent).integers(1, 2**29, rows).cumsum()
+        self.newest = int(times[-1])
+        return Batch(times, ids, numbers.astype(np.float64), np.zeros(rows, np.int16))
 
     def forwarder(self) -> Forwarder:
         """One as `brain edge` makes it."""
@@ -131,7 +134,7 @@ async def test_at_its_bound_the_spool_holds_back_and_loses_nothing(
                 held = None if done else putting
             lane = lane_directory(tmp_path / "spool", "edge")
             assert sum(path.stat().st_size for path in lane.glob("*.spool")) <= MAX_BYTES
-            assert rig.sent * 22 > MAX_BYTES
+            assert rig.sent * 22 > 2 * MAX_BYTES, "what waits is packed"
             mosquitto.start()
             async with cloud(mosquitto, sink, rig):
                 await asyncio.wait_for(held, 60)
@@ -146,7 +149,7 @@ async def test_only_if_asked_to_the_oldest_are_given_up_and_counted(
     async with rig_of(tmp_path, mosquitto.url, drop_oldest=True) as rig:
         forwarder = rig.forwarder()
         async with running(forwarder):
-            while rig.sent * 22 < 3 * MAX_BYTES:
+            while rig.sent * 22 < 6 * MAX_BYTES:
                 await asyncio.wait_for(rig.spool.put(rig.batch()), 20)
             dropped = forwarder.status().dropped
             assert dropped > 0

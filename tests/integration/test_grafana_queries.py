@@ -49,10 +49,11 @@ with finding as (
     select $1, $2, $3 || number, 1, 'warning', $5::timestamptz - interval '1 minute' * number, $4
     from generate_series(1, 12) as number
 ), stop as (
-    insert into downtime_event (tenant_id, machine_id, started_at, ended_at, planned, reason)
-    values ($1, $2, $5::timestamptz - interval '3 hours', $5::timestamptz - interval '2 hours', false, $3),
-        ($1, $2, $5::timestamptz - interval '50 hours', $5::timestamptz - interval '49 hours', false, null),
-        ($1, $2, $5::timestamptz - interval '30 hours', $5::timestamptz - interval '29 hours', true, null)
+    insert into downtime_event (tenant_id, machine_id, started_at, ended_at, planned, reason, earliest_start)
+    values ($1, $2, $5::timestamptz - interval '3 hours', $5::timestamptz - interval '2 hours', false, $3,
+            $5::timestamptz - interval '4 hours'),
+        ($1, $2, $5::timestamptz - interval '50 hours', $5::timestamptz - interval '49 hours', false, null, null),
+        ($1, $2, $5::timestamptz - interval '30 hours', $5::timestamptz - interval '29 hours', true, null, null)
 ), job as (
     insert into work_order (tenant_id, machine_id, kind, title, parts_cost, labour_h, labour_rate, state, opened_at,
         closed_at)

@@ -12,8 +12,7 @@ import pytest
 
 from brain.embedded_broker import EmbeddedBroker
 from brain.services.workers import Worker, mqtt_share
-from collectors import MqttCollector, MqttSource
-from collectors.mqtt_connection import SessionOptions, connect
+from collectors import MqttCollector, MqttSource, SessionOptions, connect
 
 from .conftest import NOW_MS, NOW_US, SITE, Device, RecordingSink, directory_of, message, running, until
 
@@ -206,7 +205,7 @@ async def test_the_last_will_of_a_killed_device_shows_and_is_known_to_the_next_p
 async def test_a_broker_that_refuses_states_still_gives_readings(
     mosquitto: EmbeddedBroker, device: Device, sink: RecordingSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from collectors.mqtt_connection import Connection, Refused
+    from collectors import Connection, Refused
 
     subscribe = Connection.subscribe
 

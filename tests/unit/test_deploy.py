@@ -99,6 +99,7 @@ WRONG_COMPOSE: list[tuple[Check, Callable[[dict[str, Any]], object], str]] = [
     (deploy.check_upkeep, lambda s: s["grafana"].pop("healthcheck"), "has no health check"),
     (deploy.check_ports, lambda s: s["timescaledb"].update(ports=["5432:5432"]), "open to the network"),
     (deploy.check_ports, lambda s: s["mosquitto"].update(ports=["0.0.0.0:1883:1883"]), "open to the network"),
+    (deploy.check_ports, lambda s: s["mosquitto"].update(ports=["127.0.0.1:9883:9883"]), "publishes 9883, but listens"),
     (deploy.check_ports, lambda s: s["serve"]["environment"].update(BRAIN_PORT="9000"), "listens on 9000"),
     (deploy.check_ports, lambda s: s["serve"]["environment"].pop("BRAIN_HOST"), "beyond its container"),
     (
@@ -116,6 +117,11 @@ WRONG_COMPOSE: list[tuple[Check, Callable[[dict[str, Any]], object], str]] = [
         deploy.check_broker,
         lambda s: s["mosquitto"].update(volumes=["./mosquitto:/mosquitto/config"]),
         "no volume that lasts",
+    ),
+    (
+        deploy.check_broker,
+        lambda s: s["mosquitto"]["volumes"].remove("gateways:/mosquitto/gateways:ro"),
+        "tls.conf: certfile",
     ),
     (deploy.check_data_source, lambda s: s["grafana"]["environment"].pop("GRAFANA_DATABASE_PASSWORD"), "is not given"),
 ]

@@ -9,7 +9,7 @@ from asyncua import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collectors.mqtt_connection import SessionOptions, connect
+from collectors import SessionOptions, connect
 from collectors.opcua_client import offered
 from collectors.targets import TargetRefused, Targets, is_public, set_targets
 

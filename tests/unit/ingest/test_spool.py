@@ -202,7 +202,7 @@ async def test_a_segment_of_another_version_is_not_skipped(tmp_path: Path):
     directory = lane_directory(tmp_path, "a")
     first, second, _ = segment_numbers(directory)
     path = segment_path(directory, second)
-    path.write_bytes(b"IBSPOOL\x02" + path.read_bytes()[8:])
+    path.write_bytes(b"IBSPOOL\x03" + path.read_bytes()[8:])
     records = LaneReader(directory, Place(0, 0)).take(10)
     assert [record.segment for record in records] == [first]
     (report,) = inspect_spool(tmp_path, {})

@@ -21,11 +21,52 @@ def _machines(*names: str) -> list[str]:
         (("1号风机_U0_04", "1号风机_U0_05", "2号风机_U0_04"), ("1号风机", "1号风机", "2号风机")),
         # Folders and sensors of one machine.
         (("works/press5/power/i_l1", "works/press5/iolink/v_rms_de"), ("press5", "press5")),
+        (("P201_VFD:I.Amps", "P201_FT.Val", "P201_Speed"), ("P201",) * 3),
+        (("L07.motor.speed", "L07.motor.power", "L07.running"), ("L07",) * 3),
+        # Halls and controllers are no machines; what is called alike beside them measures the same elsewhere.
+        (("Hall2.temp", "Hall2.mixerA.speed", "Hall2.mixerB.power"), ("Hall2", "mixerA", "mixerB")),
+        (("WW:BLW07:FLOW.PV", "WW:BLW07:MTR_STATOR_T1.PV", "WW:BLW07:KW.PV"), ("BLW07",) * 3),
+        (("BL-5501/II-5501A/AI1/PV.CV", "BL-5501/TI-5502/AI1/PV.CV"), ("BL-5501",) * 2),
+        (("NAE01/FC-1.CHWP-1.AMPS", "NAE01/FC-1.CHWP-2.AMPS"), ("CHWP-1", "CHWP-2")),
+        (("Drive3/Meas/AcCurrentPe/L1", "Drive3/Meas/AcCurrentPe/L2"), ("Drive3",) * 2),
         (("h/pump-03/vvb1/vRms", "h/pump-03/sm8020/flow", "h/pump-04/sm8020/flow"), ("pump-03", "pump-03", "pump-04")),
     ],
 )  # fmt: skip
 def test_machines(names: tuple[str, ...], machines: tuple[str, ...]) -> None:
     assert _machines(*names) == list(machines)
+
+
+def test_measuring_points_are_of_the_machine_that_their_descriptions_name() -> None:
+    items = propose(
+        [
+            Tag("21-FIT-1002.PV", "m3/h", "P-2101 flow"),
+            Tag("21-PIT-1001.PV", "bar", "P-2101 discharge pressure"),
+            Tag("21-FIT-1102.PV", "m3/h", "P-2102 flow"),
+            Tag("21-PIT-1101.PV", "bar", "P-2102 discharge pressure"),
+        ]
+    )
+    assert [item.machine for item in items] == ["P-2101", "P-2101", "P-2102", "P-2102"]
+    assert [item.signal for item in items] == ["flow", "pressure"] * 2
+
+
+def test_a_machine_taken_apart_is_asked() -> None:
+    apart = [
+        Tag("Anton/value", "rpm", "speed"),
+        Tag("Berta/value", "degC", "winding temperature"),
+        Tag("Carla/value", "kW", "power"),
+    ]
+    items = propose([*apart, Tag("Doris/value", "", "power factor")])
+    assert len({item.machine for item in items}) == 4
+    assert all(item.ask for item in items)
+    fleet = propose([Tag(f"Fan{n}/value", "rpm", "speed") for n in range(1, 9)])
+    assert [item.signal for item in fleet] == ["speed"] * 8
+
+
+def test_registers_are_of_the_machine_that_their_descriptions_name() -> None:
+    tags = [Tag(f"D{fan}0{n}", "A", f"{fan}号风机{phase}相电流") for fan in (1, 2) for n, phase in enumerate("UVW")]
+    items = propose(tags)
+    assert [item.machine for item in items] == ["1号风机"] * 3 + ["2号风机"] * 3
+    assert [item.signal for item in items] == ["current_u", "current_v", "current_w"] * 2
 
 
 def test_the_beginning_of_a_lone_name_is_no_machine() -> None:
@@ -41,6 +82,15 @@ def test_the_beginning_of_a_lone_name_is_no_machine() -> None:
         # Pieces of a name in a sentence are no words: no set value, no phase W.
         (Tag("10LAC10CE001_XQ01", "A", "SpW-Pumpe 1 Motor Strom L1"), "current_u"),
         (Tag("Fan1.r0032", "kW", "Active power actual value"), "power"),
+        # Figures of a machine are no quantities, registers no status words.
+        (Tag("Grinder5 DE Vel RMS", "mm/s", "band 10-1000 Hz"), "vibration_velocity_de"),
+        (Tag("PM1.Current L1", "A", "Register 3000"), "current_u"),
+        # The oil's pump has the current, not the oil.
+        (Tag("ZSJ1_DianLiu_A", "A", "注塑机油泵电机A相电流"), "current_u"),
+        # What a description calls the machine says nothing of the tag.
+        (Tag("CWP-1_MTR-T", "degF", "Condenser water pump 1 motor winding temperature"), "winding_temperature"),
+        # Which winding, and no phase of a current.
+        (Tag("KM401:WDG_TEMP_U1", "degC", "Stator winding temperature U1"), "winding_temperature"),
     ],
 )
 def test_what_says_less_than_it_seems(tag: Tag, signal: str) -> None:

@@ -24,6 +24,10 @@ def texts(name: str) -> list[str]:
         ("A相电流", ["a相", "电流"]),
         ("Störmeldung", ["stoermeldung"]),
         ("nonDriveEndBearingTemp", ["nondriveend", "bearing", "temp"]),
+        ("Cur_R", ["cur", "r"]),  # not curr
+        ("Flaschenzaehler", ["flaschen", "zaehler"]),  # what a compound is, its last part says
+        ("ТокФазаА", ["ток", "фазаа"]),
+        ("モータ電流", ["モータ", "電流"]),
     ],
 )
 def test_words(name: str, words: list[str]) -> None:
@@ -48,6 +52,10 @@ def test_words(name: str, words: list[str]) -> None:
         (["stMotor[1].rSpeed", "stMotor[2].rSpeed"], ["stMotor_1", "stMotor_2"]),
         (["MTR-301/TI-301.PV", "MTR-301/II-301.PV"], ["MTR-301", "MTR-301"]),
         (["Fan2_I_U", "Fan2_xyz"], ["Fan2", "Fan2"]),
+        (["GW.M4_Ia", "GW.M4_Ib", "GW.M4_Tw", "GW.M5_Tw"], ["M4", "M4", "M4", "M5"]),
+        (["GB1_IL1", "GB1_IL2", "GB1_TLag"], ["GB1"] * 3),
+        (["TEMP1_A", "TEMP1_B", "TEMP1_C"], ["machine-1"] * 3),
+        (["Total system power", "Phase 1 current", "Phase 2 current"], ["machine-1"] * 3),
     ],
 )
 def test_machines(names: list[str], machines: list[str]) -> None:
