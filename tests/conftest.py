@@ -14,10 +14,15 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from brain.embedded_postgres import EmbeddedPostgres
 from collectors import Targets, set_targets
 from historian import Database, migrate
+
+# No test depends on how fast the machine is.
+settings.register_profile("industry-brain", deadline=None)
+settings.load_profile("industry-brain")
 
 
 @pytest.fixture(autouse=True)

@@ -86,7 +86,7 @@ times = st.one_of(
 readings = st.lists(st.tuples(times, st.sampled_from([1, 2, 70_000]), values, st.integers(0, 2)), min_size=1)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=readings, late=readings)
 async def test_blocks_give_back_every_bit(edition_database: Database, first: list, late: list) -> None:
     start = to_microseconds(NOW.replace(hour=0) - 3 * DAY)

@@ -30,7 +30,7 @@ phases = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     drawn=phases,
     lost=st.tuples(st.integers(0, 2**32), st.floats(0, 0.95)),

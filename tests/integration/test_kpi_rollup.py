@@ -110,7 +110,7 @@ async def _happen(connection: Connection, ids: list[int], entry: tuple) -> None:
         await connection.execute(energy, ids[number], at, float(rest[0]))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lives=st.lists(
         st.lists(st.tuples(st.integers(1, 900), st.sampled_from(STATES)), max_size=6), min_size=3, max_size=3

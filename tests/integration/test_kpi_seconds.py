@@ -40,7 +40,7 @@ def slow(rows: list[StateRow], start: datetime, end: datetime) -> dict[str, floa
     return seconds
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     past=intervals,
     rewritten=st.none() | st.tuples(st.integers(0, 11), intervals),

@@ -36,7 +36,7 @@ def overlap(one: tuple[datetime, datetime], other: tuple[datetime, datetime]) ->
     return max(0.0, (min(one[1], other[1]) - max(one[0], other[0])).total_seconds())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=stops, born=borns, exact=st.booleans())
 async def test_local_days_add_up_stop_by_stop(
     database: Database, wanted: list[tuple[int, int, int, bool]], born: list[int | None], exact: bool

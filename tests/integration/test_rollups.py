@@ -124,7 +124,7 @@ async def _empty(connection: Connection) -> None:
         await connection.execute(f"truncate {table}")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=steps)
 async def test_rollups_equal_a_slow_computation(edition_database: Database, steps: list[tuple[str, int, list]]) -> None:
     async with edition_database.connection() as connection:

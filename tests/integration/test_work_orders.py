@@ -154,7 +154,7 @@ async def test_a_finding_and_a_plan_are_answered_once(database: Database, tenant
         assert sum(order is not None for order in made) == 1
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=st.lists(st.tuples(st.sampled_from(list(work_states())), st.booleans()), max_size=12))
 async def test_only_steps_of_the_list_are_taken(
     database: Database, tenant: int, wanted: list[tuple[str, bool]]

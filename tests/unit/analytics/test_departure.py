@@ -33,7 +33,7 @@ def test_departs_when_the_relation_breaks_though_each_value_is_usual(model, norm
     assert departed[560:].mean() > 0.9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 1000))
 def test_what_comes_later_changes_no_earlier_score(model, normal, cut):
     whole, _ = follow(model, DepartureState(), normal[400:])
@@ -42,7 +42,7 @@ def test_what_comes_later_changes_no_earlier_score(model, normal, cut):
     assert np.allclose(whole[:cut], first, rtol=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 1000))
 def test_in_portions_gives_the_same_scores(model, normal, cut):
     whole, _ = follow(model, DepartureState(), normal[400:])

@@ -68,13 +68,12 @@ def test_what_a_missing_kind_of_sensor_hides(gone, modes):
             assert all(MOTOR.signal(key).name_zh in answer.text_zh for key in answer.missing)
 
 
-@settings(deadline=None)
 @given(st.sets(st.sampled_from(sorted(ALL))), st.sampled_from(sorted(ALL)))
 def test_another_sensor_never_hides_a_mode(measured, another):
     assert refused(measured | {another}) <= refused(measured)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.sets(st.sampled_from(sorted(ALL)), min_size=1))
 def test_what_is_said_to_be_missing_is_missing_and_enough(measured):
     for answer in detectability(MOTOR, NAMEPLATE, measured):

@@ -87,7 +87,7 @@ def test_a_fleet_scores_as_each_machine_alone():
         assert np.array_equal(np.concatenate([part[seed].departed for part in parts]), departed)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cut=st.integers(1, 500), seed=st.integers(0, 20), gaps=st.floats(0, 0.6))
 def test_no_later_sample_changes_a_score_and_a_stored_state_goes_on(cut, seed, gaps):
     values = _machine(seed)[400:].copy()

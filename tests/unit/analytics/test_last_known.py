@@ -107,7 +107,7 @@ COLUMNS = st.integers(0, len(MODES) - 1)
 STRENGTHS = st.sampled_from((0.25, 0.45, 0.7, 1.0))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(STRENGTHS, COLUMNS, st.sets(st.sampled_from(NUMERIC)))
 def test_signals_that_vanish_raise_no_health_and_lower_no_risk(strength, column, gone):
     whole, less, _ = follow(strength, column, gone, 0.0, 0)
@@ -115,7 +115,7 @@ def test_signals_that_vanish_raise_no_health_and_lower_no_risk(strength, column,
     assert less.risk >= whole.risk - 0.005
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.sampled_from((0.7, 1.0)), COLUMNS, st.sets(st.sampled_from(NUMERIC)), st.floats(0, 0.95), st.integers(0, 2**20)
 )

@@ -36,7 +36,7 @@ class _Table:
 
 
 @pytest.mark.parametrize("large", [False, True])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(events=arrivals, steps=st.lists(st.integers(1, 40), min_size=1, max_size=8))
 async def test_same_as_reading_everything(large, events, steps):
     table = _Table()

@@ -68,7 +68,7 @@ def is_noted(stop, left):
     )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(phases, duties, windows, losses)
 def test_availability_never_rises_while_its_stops_are_still_noted(drawn, duty, planned, lost):
     states = states_of(drawn)
@@ -81,7 +81,7 @@ def test_availability_never_rises_while_its_stops_are_still_noted(drawn, duty, p
         assert after.low <= after.value <= after.high
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(phases, duties, windows, losses)
 def test_what_availability_is_at_least_rises_only_by_what_was_seen_of_a_stop(drawn, duty, planned, lost):
     states = states_of(drawn)
@@ -95,7 +95,7 @@ def test_what_availability_is_at_least_rises_only_by_what_was_seen_of_a_stop(dra
         assert after.low <= before.low + len(taken) / meant + 1e-9
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(["running", "stopped"]), st.integers(2, 60)), min_size=3, max_size=8), losses)
 def test_a_stop_that_is_lost_from_sight_stays_one_failure(drawn, lost):
     states = states_of(drawn)

@@ -106,7 +106,7 @@ _spec = st.builds(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(_spec, min_size=1, max_size=4, unique_by=lambda spec: spec.machine), st.sampled_from(["csv", "xlsx"]))
 def test_lists_come_back_as_they_went(
     tmp_path_factory: pytest.TempPathFactory, specs: list[MachineSpec], kind: str

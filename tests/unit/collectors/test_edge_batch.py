@@ -74,7 +74,7 @@ def series_of(batch: EdgeBatch) -> dict[tuple[str, str], list[tuple[int, int, in
 
 
 @given(BATCHES, st.lists(REJECTED, max_size=3))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_any_batch_comes_back_to_the_last_bit(
     series: dict[tuple[str, str], list[tuple[int, float, int]]], rejected: list[Rejected]
 ) -> None:
@@ -111,14 +111,14 @@ COLUMNS = [name for name in _Body.__struct_fields__ if _Body.__annotations__[nam
 
 
 @given(st.one_of(st.binary(max_size=300), st.binary(max_size=60).map(lambda tail: USUAL[:8] + tail)))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_bytes_are_a_batch_or_an_error(payload: bytes) -> None:
     with pytest.raises(EdgeBatchError):
         decode_edge_batch(payload)
 
 
 @given(st.dictionaries(st.sampled_from(COLUMNS), st.binary(max_size=18), min_size=1, max_size=3))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_any_columns_are_a_batch_or_an_error(columns: dict[str, bytes]) -> None:
     try:
         batch = decode_edge_batch(damaged(USUAL, columns))
@@ -129,7 +129,7 @@ def test_any_columns_are_a_batch_or_an_error(columns: dict[str, bytes]) -> None:
 
 
 @given(st.integers(0, len(USUAL) - 1), st.integers(1, 255))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_flipped_byte_is_found(place: int, by: int) -> None:
     payload = bytearray(USUAL)
     payload[place] ^= by

@@ -73,7 +73,7 @@ def sensors(seconds: int, signals: int = 20) -> list[Batch]:
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(RECORDS)
 def test_what_is_packed_comes_back_to_the_last_bit(tmp_path_factory, records):
     directory = tmp_path_factory.mktemp("root") / "lane"
@@ -90,7 +90,7 @@ def test_what_is_packed_comes_back_to_the_last_bit(tmp_path_factory, records):
     assert spool_status(directory.parent, {}).waiting_readings == sum(len(record.batch) for record in found)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 60), st.integers(1, 100), st.booleans())
 def test_a_place_holds_however_the_segment_lies(tmp_path_factory, before, portion, is_new_reader):
     """Packed while it is read, or between two runs: what is behind the place comes, some of it perhaps again."""
@@ -117,7 +117,7 @@ def test_a_place_holds_however_the_segment_lies(tmp_path_factory, before, portio
 PACKABLE = sensors(6, signals=5_000)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.booleans(), st.data())
 def test_a_damaged_byte_costs_its_record_and_no_other(tmp_path_factory, pack, data):
     directory = tmp_path_factory.mktemp("root") / "lane"
@@ -146,7 +146,6 @@ def test_a_damaged_byte_costs_its_record_and_no_other(tmp_path_factory, pack, da
     assert report.readings == sum(len(record.batch) for record in found)
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=30, max_size=200), st.integers(0, 3))
 def test_rubbish_between_records_is_passed_over(tmp_path_factory, rubbish, before):
     directory = tmp_path_factory.mktemp("root") / "lane"
@@ -162,7 +161,6 @@ def test_rubbish_between_records_is_passed_over(tmp_path_factory, rubbish, befor
     assert reader.skipped_bytes == len(rubbish)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_torn_record_is_not_searched_for_what_a_device_wrote_into_it(tmp_path_factory, data):
     """Values and rejected payloads lie in the spool byte for byte: a device could send records of other signals."""

@@ -80,7 +80,7 @@ async def test_truncated_at_every_byte_the_records_before_are_read(tmp_path: Pat
             segment_path(directory, later).unlink()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(rows, min_size=1, max_size=8), st.integers(1, 30))
 def test_reader_gives_back_all_rows_in_order_in_any_portions(tmp_path_factory, batches, portion):
     root = tmp_path_factory.mktemp("spool")

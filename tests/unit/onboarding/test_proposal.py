@@ -149,7 +149,7 @@ _pieces = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.builds(Tag, _names | _pieces, st.text(max_size=8) | st.sampled_from(SOURCE_UNITS), _names), max_size=12)
 )
@@ -166,7 +166,7 @@ def test_any_names_are_answered(tags: list[Tag]) -> None:
         assert not (item.ask and item.signal is not None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(SOURCE_UNITS), st.floats(-1e6, 1e6))
 def test_factor_and_offset_do_what_the_plant_converts(unit: str, value: float) -> None:
     item = propose([Tag("M1.winding_temperature", unit), Tag("M1.I_L1", "A"), Tag("M1.Speed", "rpm")])[0]
