@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from plant import MICROSECONDS, Quality, template_library, to_microseconds
 from simulators.faults import EFFECTS
 from simulators.fleet import InjectedFault, PlantPlan
-from simulators.motor import Array, Motors, Thermal, duty_load, electrical
+from simulators.motor import Array, Motors, Thermal, duty_load, electrical, run_up
 
 # Standard deviation of each sensor's noise: relative to the value, and absolute.
 _NOISE: dict[str, tuple[float, float]] = {
@@ -64,6 +64,7 @@ class PlantSimulation:
         warm = np.full(n, 30.0)
         self._thermal = Thermal(warm + 35, warm + 20, warm + 15, warm + 12)
         self._walks = np.zeros((len(_WALKS), n))
+        self._since_start = np.full(n, np.inf)
         self._frozen: dict[str, float] = {}
         self._resolution = {signal.key: signal.resolution for signal in template_library()["motor"].signals}
         index = {(spec.site, spec.machine): number for number, spec in enumerate(plan.specs)}
@@ -100,6 +101,7 @@ class PlantSimulation:
             buffer,
             thermal=np.stack([thermal.winding, thermal.frame, thermal.bearing_de, thermal.bearing_nde]),
             walks=self._walks,
+            since_start=self._since_start,
             state=np.frombuffer(orjson.dumps(_words(state)), np.uint8),
         )
         return buffer.getvalue()
@@ -111,6 +113,8 @@ class PlantSimulation:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             simulation._thermal = Thermal(*arrays["thermal"])
             simulation._walks = arrays["walks"]
+            if "since_start" in arrays:  # a plant of an earlier version is taken to run since long
+                simulation._since_start = arrays["since_start"]
             state = _numbers(orjson.loads(arrays["state"].tobytes()))
         simulation.time = state["time"]
         simulation._random.bit_generator.state = state["random"]
@@ -128,6 +132,8 @@ class PlantSimulation:
         changes: dict[str, Array] = {}
         for machine, fault in self._faults:
             effect = EFFECTS[fault.failure_mode]
+            if effect.sensor is not None and fault.signal:
+                continue
             grown = self._grown(times, fault) * fault.strength
             for parameter, amount in effect.change.items():
                 target = changes.setdefault(parameter, np.zeros((len(times), len(self.plan.specs))))
@@ -155,6 +161,10 @@ class PlantSimulation:
         load, running = duty_load(motors, seconds)
         for machine, start, end in self._outages:
             running[(times >= start) & (times < end), machine] = False
+        running &= ~self._off_by_control(seconds, change.get("hunting", zero))
+        stalled = self._stall(times, lengths, running)
+        starting, reached, self._since_start = run_up(motors, running, lengths, self._since_start)
+        starting, reached = np.where(stalled > 0, 0.0, starting), np.where(stalled > 0, 1.0, reached)
         load = np.where(running, load, 0.0)
         load = load * np.clip(1 + 0.035 * walks["load"], 0.7, 1.3)
         # An overload is a load beyond the rated one, whatever the machine usually does.
@@ -171,6 +181,10 @@ class PlantSimulation:
             deviation,
             change.get("open_phase", zero),
             change.get("shorted_turns", zero),
+            change.get("loose_terminal", zero),
+            starting,
+            reached,
+            stalled,
         )
         ambient = self._ambient(seconds)
         wear_de, wear_nde = change.get("wear_de", zero), change.get("wear_nde", zero)
@@ -186,6 +200,7 @@ class PlantSimulation:
                 float(lengths[step]),
                 state.copper[step],
                 running[step],
+                supply[step],
                 ambient[step],
                 resistance[step],
                 friction_de[step],
@@ -210,8 +225,8 @@ class PlantSimulation:
             "bearing_temperature_de": temperatures[2],
             "bearing_temperature_nde": temperatures[3],
             "ambient_temperature": ambient,
-            "vibration_velocity_de": np.where(running, vibration_de, 0.06),
-            "vibration_velocity_nde": np.where(running, vibration_nde, 0.05),
+            "vibration_velocity_de": np.where(running, np.maximum(vibration_de, 0.06), 0.06),
+            "vibration_velocity_nde": np.where(running, np.maximum(vibration_nde, 0.05), 0.05),
             "speed": state.speed,
             "power": state.power,
             "power_factor": state.power_factor,
@@ -222,6 +237,25 @@ class PlantSimulation:
         }
         measured["running"] = running.astype(np.float64)
         return Samples(times, measured, self._break_sensors(times, measured, sensor_noise))
+
+    def _off_by_control(self, seconds: Array, hunting: Array) -> NDArray[np.bool_]:
+        """Whether a control that hunts has switched a machine off, (steps, machines): on and off every few minutes."""
+        period = 300.0 / np.maximum(hunting, 0.5)
+        off: NDArray[np.bool_] = (hunting > 0) & ((seconds[:, None] / period + self._motors.phase) % 1 > 0.5)
+        return off
+
+    def _stall(self, times: NDArray[np.int64], lengths: Array, running: NDArray[np.bool_]) -> Array:
+        """Share of each step in which the rotor is held, (steps, machines); then it trips, and ``running`` is off."""
+        share = np.zeros(running.shape)
+        for machine, fault in self._faults:
+            if "held" not in EFFECTS[fault.failure_mode].change:
+                continue
+            since = (times - to_microseconds(fault.onset)) / MICROSECONDS
+            trip_s = self._motors.trip_s[machine]
+            inside = np.minimum(since, trip_s) - np.maximum(since - lengths, 0.0)
+            share[:, machine] = np.clip(inside, 0, None) / lengths
+            running[since >= trip_s, machine] = False
+        return share
 
     def _walk(self, noise: Array, lengths: Array) -> dict[str, Array]:
         """Slowly wandering quantities of unit variance (Ornstein-Uhlenbeck), exact for any step."""
@@ -268,7 +302,7 @@ class PlantSimulation:
             kind = EFFECTS[fault.failure_mode].sensor
             onset = to_microseconds(fault.onset)
             broken = times >= onset
-            if kind is None or not broken.any():
+            if kind is None or not fault.signal or not broken.any():
                 continue
             column = measured[fault.signal][:, machine]
             if kind == "stuck":
@@ -278,6 +312,11 @@ class PlantSimulation:
             elif kind == "drift":
                 drift = 22.0 * fault.strength * self._grown(times, fault)
                 column += np.round(drift, 1)
+            elif kind == "ratio":
+                # A current transformer with a shorted turn: it reads low by the same share always.
+                column[broken] = np.round(column[broken] * (1 - 0.25 * fault.strength), 2)
+            elif kind == "swapped":
+                _swap_phases(measured, broken, machine)
             elif kind == "spikes":
                 spiking = broken & (noise[:, 0, machine] > 1.6)
                 column[spiking] += 60.0
@@ -285,6 +324,23 @@ class PlantSimulation:
                 quality = qualities.setdefault(fault.signal, np.zeros(measured[fault.signal].shape, np.int16))
                 quality[broken & (noise[:, 1, machine] > -0.5), machine] = Quality.BAD
         return qualities
+
+
+def _swap_phases(measured: dict[str, Array], rows: NDArray[np.bool_], machine: int) -> None:
+    """Let a meter take the currents of U and V for one another: two of its angles are wrong by a third of a turn.
+
+    P = U/sqrt(3) (Iu cos(phi + 120) + Iv cos(phi - 120) + Iw cos phi), which is zero for even currents; power and power
+    factor are magnitudes, as most meters send them.
+    """
+    u, v, w = (measured[f"current_{phase}"][rows, machine] for phase in "uvw")
+    voltage = np.mean([measured[f"voltage_{pair}"][rows, machine] for pair in ("uv", "vw", "wu")], axis=0)
+    angle = np.arccos(np.clip(measured["power_factor"][rows, machine], -1, 1))
+    third = 2 * math.pi / 3
+    watts = voltage / math.sqrt(3) * (u * np.cos(angle + third) + v * np.cos(angle - third) + w * np.cos(angle))
+    apparent = voltage / math.sqrt(3) * (u + v + w)
+    measured["power"][rows, machine] = np.round(np.abs(watts) / 1000, 2)
+    measured["power_factor"][rows, machine] = np.round(np.abs(watts) / np.where(apparent > 0, apparent, 1.0), 3)
+    measured["current_u"][rows, machine], measured["current_v"][rows, machine] = v, u
 
 
 def _words(value: Any) -> Any:
