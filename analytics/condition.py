@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from analytics.behaviour import BehaviourModel, features, turned_share, turning
 from analytics.diagnosis import Verdict, diagnose
-from analytics.indicators import Array, indicators
-from analytics.sensors import implausible_share, spikes, stuck_signals
+from analytics.indicators import Array, indicators, median
+from analytics.sensors import implausible_share, power_mismatch, spikes, stuck_signals
+from analytics.starts import START_ENDS_S, TURNING, count_starts, stalled_s, surging
 from plant import Fault, Nameplate, Severity, Template
 
 # How much a failure mode of this severity takes from health and adds to risk when it is certain.
@@ -23,10 +24,10 @@ _FAST_S = 30
 _SCATTER_S = 60
 _MEMORY_S = 3 * 3600.0
 _COVERED = 0.6
+_MISMATCHED = 0.25
+_POWER = {"power", "power_factor"}
 # How much more of the last hours a machine may have stood than ever while learning, and still be known.
 _STOOD_LONGER = 0.02
-_TURNING = 0.08
-_START_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +101,17 @@ def judge_machine(
     believed = {key: values for key, values in seconds.items() if key not in suspects}
     settled = _settled(believed, nameplate) if template.key == "motor" else None
     now = {key: _tail_median(values, _FAST_S, settled) for key, values in believed.items()}
-    found = {
-        key: float(value)
-        for key, value in indicators(template.key, nameplate, {k: np.array(v) for k, v in now.items()}).items()
-    }
+    found = _indicators_now(template, nameplate, now)
+    mismatch = power_mismatch(found)
+    if mismatch > _MISMATCHED:
+        suspects = sorted({*suspects, *(_POWER & set(now))})
+        now = {key: value for key, value in now.items() if key not in _POWER}
+        found = _indicators_now(template, nameplate, now)
     running = turning({key: np.array(found.get(key, math.nan)) for key in ("current_ratio",)})
     runs = bool(running > 0.5)
-    found |= _sensor_indicators(stuck, dropped, bad_share or {}, spiked, found)
+    found |= _sensor_indicators(stuck, dropped, bad_share or {}, spiked) | {"power_mismatch": mismatch}
+    if template.key == "motor":
+        found["stalled_s"] = stalled_s(believed, nameplate)
     if model is not None:
         history = {key: values for key, values in minutes.items() if key not in suspects}
         found |= residual_indicators(template, nameplate, model, history, now, runs)
@@ -118,6 +123,7 @@ def judge_machine(
             if runs and "voltage_unbalance" in found and not math.isnan(excess)
             else math.nan
         )
+        found["current_odd_phase"] = _odd_phase(now, nameplate) if runs else math.nan
     if not runs:
         # A standing motor says nothing of what only shows under load.
         for key in ("voltage_unbalance", "load", "phase_current_ratio", "speed_ratio"):
@@ -129,6 +135,11 @@ def judge_machine(
         return Judgement(None, None, [], sensors, found, runs, suspects)
     health, risk = health_and_risk(machine, sensors, faults)
     return Judgement(health, risk, machine, sensors, found, runs, suspects)
+
+
+def _indicators_now(template: Template, nameplate: Nameplate, now: Mapping[str, float]) -> dict[str, float]:
+    found = indicators(template.key, nameplate, {key: np.array(value) for key, value in now.items()})
+    return {key: float(value) for key, value in found.items()}
 
 
 def health_and_risk(machine: list[Verdict], sensors: list[Verdict], faults: Mapping[str, Fault]) -> tuple[float, float]:
@@ -173,11 +184,12 @@ def residual_indicators(
     # How it cools without its fan for hours and warms up again is not learnt from a machine that never stood so long.
     covered &= turned_share(series, model.step_s) >= model.usual.get("turned_share_least", 0.0) - _STOOD_LONGER
     values: dict[str, float] = {}
+    lags: dict[str, Array] = {}
     for expected in model.expected:
         if expected.signal not in series:
             continue
         try:
-            inputs = features(expected.names, series, model.step_s)
+            inputs = features(expected.names, series, model.step_s, lags)
         except KeyError:
             continue
         predicted = expected.expect(inputs)
@@ -187,7 +199,7 @@ def residual_indicators(
             residual = (series[expected.signal] - predicted)[-tail:]
             known = residual[np.isfinite(residual)]
             name = f"residual_{expected.signal}"
-            values[name] = float(np.median(known)) if covered and len(known) >= 3 else math.nan
+            values[name] = median(known) if covered and len(known) >= 3 else math.nan
         else:
             value = series[expected.signal][-1] / predicted[-1] if predicted[-1] > 0.05 else math.nan
             values[expected.signal.replace("velocity", "ratio")] = float(value) if runs else math.nan
@@ -225,29 +237,30 @@ def _sensor_indicators(
     dropped: list[str],
     bad_share: Mapping[str, float],
     spiked: Mapping[str, int],
-    found: Mapping[str, float],
 ) -> dict[str, float]:
-    values = {
+    return {
         "stuck_signals": float(len(stuck)),
         "dropout_share": max(bad_share.values(), default=0.0),
         "spikes": float(max(spiked.values(), default=0)),
         "dropped_signals": float(len(dropped)),
     }
-    apparent = math.sqrt(3) * found.get("voltage_mean", math.nan) * found.get("current_mean", math.nan) / 1000
-    active = apparent * found.get("power_factor", math.nan)
-    power = found.get("power", math.nan)
-    # Unbalanced phases make the product of means differ from the power: no judgement then.
-    even = found.get("current_unbalance", math.nan) < 5
-    values["power_mismatch"] = abs(power - active) / active if even and active > 0.5 else math.nan
-    return values
+
+
+def _odd_phase(now: Mapping[str, float], nameplate: Nameplate) -> float:
+    """Current of the phase that is farthest from the mean, less the mean [% of rated, or of the mean if greater]."""
+    currents = np.array([now.get(f"current_{phase}", math.nan) for phase in "uvw"])
+    if not np.isfinite(currents).all():
+        return math.nan
+    apart = currents - currents.mean()
+    farthest = apart[np.argmax(np.abs(apart))]
+    return float(100 * farthest / max(float(currents.mean()), float(nameplate["rated_current"])))
 
 
 def _starts(model: BehaviourModel, minutes: Mapping[str, Array], nameplate: Nameplate) -> dict[str, float]:
     if not all(key in minutes for key in ("current_u", "current_v", "current_w")):
         return {}
     mean = (minutes["current_u"] + minutes["current_v"] + minutes["current_w"]) / 3 / float(nameplate["rated_current"])
-    running = mean[-round(3600 / model.step_s) :] > 0.08
-    starts = float(np.sum(running[1:] & ~running[:-1]))
+    starts = float(count_starts(mean[-round(3600 / model.step_s) :]))
     return {"starts_per_hour_excess": max(0.0, starts - model.usual.get("starts_per_hour", 0.0))}
 
 
@@ -272,7 +285,7 @@ def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, ru
 def _settled(seconds: Mapping[str, Array], nameplate: Nameplate) -> NDArray[np.bool_] | None:
     """Which of the newest seconds belong to how the machine is now: running past its start, or standing.
 
-    Averages over a start or a stop mean nothing. None where the currents are not known.
+    Averages over a start or a stop mean nothing. None where the currents are not known, no second while it starts.
     """
     phases = [seconds[key] for key in ("current_u", "current_v", "current_w") if key in seconds]
     if len(phases) < 3:
@@ -281,12 +294,14 @@ def _settled(seconds: Mapping[str, Array], nameplate: Nameplate) -> NDArray[np.b
     known = np.isfinite(ratio)
     if not known.any():
         return None
-    turns = ratio > _TURNING
+    if surging(ratio[known][-1:]).any():
+        return np.zeros(len(ratio), bool)  # while it starts, or is held, nothing else can be said of it
+    turns = ratio > TURNING
     now = bool(turns[known][-1])
     other = np.flatnonzero(known & (turns != now))
-    settled = np.ones(len(ratio), bool)
+    settled = ~surging(ratio)
     if len(other):
-        settled[: other[-1] + 1 + (_START_S if now else 0)] = False
+        settled[: other[-1] + 1 + (START_ENDS_S if now else 0)] = False
     # A start that has only just happened leaves nothing to average: then the newest second must do.
     settled[-1] = True
     return settled
@@ -297,8 +312,8 @@ def _tail_median(values: Array, samples: int, settled: NDArray[np.bool_] | None)
     usable = np.isfinite(chosen)
     if settled is not None and len(settled) == len(values):
         usable &= settled[-samples:]
-        if not usable.any():
+        if not usable.any() and settled.any():
             usable = np.isfinite(chosen)
     # The median turns over at once when a step is half way through, where a mean would pass through
     # states that never were.
-    return float(np.median(chosen[usable])) if usable.any() else math.nan
+    return median(chosen[usable]) if usable.any() else math.nan

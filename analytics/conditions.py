@@ -21,6 +21,7 @@ from analytics.findings import evidence_rows, new_finding, ranking_rows
 from analytics.indicators import Array, indicators, thermal_capacity
 from analytics.learning import BehaviourLearner
 from analytics.limits import LimitWatch
+from analytics.starts import START_ENDS_S, TURNING, surging
 from analytics.window import LiveReadings, SignalIndex, Window
 from historian import (
     Condition,
@@ -326,12 +327,12 @@ class MachineJudge:
 
 
 def _past_start(ratio: Array | None) -> Any:
-    """Seconds in which the machine has been turning for five seconds already."""
+    """Seconds in which the machine has been turning for five seconds already, and starts no more."""
     if ratio is None:
         return None
-    turns = ratio > 0.08
+    turns = (ratio > TURNING) & ~surging(ratio)
     settled = turns.copy()
-    for back in range(1, 6):
+    for back in range(1, START_ENDS_S + 1):
         settled[back:] &= turns[:-back]
         settled[:back] = False
     return settled
