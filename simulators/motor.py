@@ -49,6 +49,9 @@ class Motors:
     current_offset: Array  # (machines, 3)
     ambient_offset: Array
     base_load: Array
+    day_swing: Array  # of a continuous load over the day, relative
+    low_load: Array  # that a continuous load falls to now and then, relative to the base load
+    load_wander: Array  # standard deviation, relative
     phase: Array  # where in its duty cycle each machine is, 0..1
     locked_ratio: Array  # locked-rotor over rated current
     run_up_s: Array
@@ -77,6 +80,7 @@ class Motors:
         starting = np.random.default_rng([seed, 7])
         # A pump is up in seconds, a laden belt takes longer, a hoist is quick; large rotors take longer.
         inertia = np.array([2.6, 3.6, 1.2])[duty] * starting.uniform(0.7, 1.3, n) * (0.8 + 0.35 * size)
+        make = np.random.default_rng([seed, 9])
         return cls(
             power=power,
             voltage=field("rated_voltage"),
@@ -87,9 +91,9 @@ class Motors:
             efficiency=field("efficiency"),
             winding_over_frame=random.uniform(28, 40, n),
             frame_over_ambient=random.uniform(28, 40, n),
-            winding_tau=(5 + 4 * size) * 60,
-            frame_tau=(35 + 25 * size) * 60,
-            bearing_tau=(14 + 6 * size) * 60,
+            winding_tau=(5 + 4 * size) * 60 * make.uniform(0.75, 1.4, n),
+            frame_tau=(35 + 25 * size) * 60 * make.uniform(0.75, 1.4, n),
+            bearing_tau=(14 + 6 * size) * 60 * make.uniform(0.75, 1.4, n),
             friction_rise=random.uniform(6, 12, n),
             vibration_de=random.uniform(0.55, 1.35, n),
             vibration_nde=random.uniform(0.5, 1.2, n),
@@ -98,6 +102,10 @@ class Motors:
             current_offset=currents - currents.mean(axis=1, keepdims=True),
             ambient_offset=random.normal(2, 1.5, n),
             base_load=random.uniform(0.62, 0.88, n),
+            day_swing=make.uniform(0.02, 0.1, n),
+            # Two of five pumps serve a process that needs less of them for some hours of the day.
+            low_load=np.where(make.random(n) < 0.4, make.uniform(0.7, 0.95, n), 1.0),
+            load_wander=make.uniform(0.015, 0.045, n),
             phase=random.uniform(0, 1, n),
             locked_ratio=starting.uniform(6.0, 7.2, n),
             run_up_s=inertia,
@@ -111,12 +119,14 @@ class Motors:
 def duty_load(motors: Motors, seconds: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Load relative to rated and whether each machine runs, (steps, machines), from its duty alone.
 
-    continuous: a pump, slow daily swing. cyclic: a conveyor, seven minutes laden and three light, with a
-    pause of six minutes every four hours. intermittent: a crane, bursts of varying load between rests.
+    continuous: a pump, slow daily swing, some with easier hours every eight. cyclic: a conveyor, seven minutes laden
+    and three light, with a pause of six minutes every four hours. intermittent: a crane, bursts of varying load
+    between rests.
     """
     time = seconds[:, None]
     day = np.sin(2 * math.pi * (time / 86_400 + motors.phase))
-    continuous = motors.base_load * (1 + 0.08 * day)
+    eased = (time / 28_800 + 7 * motors.phase) % 1 < 0.35
+    continuous = motors.base_load * (1 + motors.day_swing * day) * np.where(eased, motors.low_load, 1.0)
 
     in_cycle = (time / 600 + motors.phase) % 1
     laden = in_cycle < 0.7

@@ -9,30 +9,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from plant import MICROSECONDS, Quality, template_library, to_microseconds
+from plant import MICROSECONDS, Quality, to_microseconds
 from simulators.faults import EFFECTS
 from simulators.fleet import InjectedFault, PlantPlan
 from simulators.motor import Array, Motors, Thermal, duty_load, electrical, run_up
+from simulators.sensors import NOISE, Sensors, round_to, swap_phases
 
-# Standard deviation of each sensor's noise: relative to the value, and absolute.
-_NOISE: dict[str, tuple[float, float]] = {
-    "current_u": (0.003, 0.01),
-    "current_v": (0.003, 0.01),
-    "current_w": (0.003, 0.01),
-    "voltage_uv": (0.0008, 0.0),
-    "voltage_vw": (0.0008, 0.0),
-    "voltage_wu": (0.0008, 0.0),
-    "winding_temperature": (0.0, 0.15),
-    "bearing_temperature_de": (0.0, 0.12),
-    "bearing_temperature_nde": (0.0, 0.12),
-    "ambient_temperature": (0.0, 0.1),
-    "vibration_velocity_de": (0.04, 0.01),
-    "vibration_velocity_nde": (0.04, 0.01),
-    "speed": (0.0002, 0.0),
-    "power": (0.004, 0.0),
-    "power_factor": (0.002, 0.0),
-}
-SIGNALS = (*_NOISE, "running")
+SIGNALS = (*NOISE, "running")
 _WALKS = ("load", "supply", "vibration_de", "vibration_nde", "looseness")
 _WALK_TAU = {"load": 1200.0, "supply": 600.0, "vibration_de": 300.0, "vibration_nde": 300.0, "looseness": 15.0}
 _HOUR_US = 3600 * MICROSECONDS
@@ -66,7 +49,7 @@ class PlantSimulation:
         self._walks = np.zeros((len(_WALKS), n))
         self._since_start = np.full(n, np.inf)
         self._frozen: dict[str, float] = {}
-        self._resolution = {signal.key: signal.resolution for signal in template_library()["motor"].signals}
+        self._sensors = Sensors.of(n, plan.seed)
         index = {(spec.site, spec.machine): number for number, spec in enumerate(plan.specs)}
         names = {spec.machine: number for number, spec in enumerate(plan.specs)}
         self._outages = [
@@ -153,7 +136,7 @@ class PlantSimulation:
         motors = self._motors
         steps, n = len(times), len(self.plan.specs)
         seconds = times / MICROSECONDS
-        noise = self._random.standard_normal((steps, len(_WALKS) + len(_NOISE), n))
+        noise = self._random.standard_normal((steps, len(_WALKS) + len(NOISE), n))
         walks = self._walk(noise[:, : len(_WALKS)], lengths)
         zero = np.zeros((steps, n))
         change = self._severity(times)
@@ -166,10 +149,11 @@ class PlantSimulation:
         starting, reached, self._since_start = run_up(motors, running, lengths, self._since_start)
         starting, reached = np.where(stalled > 0, 0.0, starting), np.where(stalled > 0, 1.0, reached)
         load = np.where(running, load, 0.0)
-        load = load * np.clip(1 + 0.035 * walks["load"], 0.7, 1.3)
+        load = load * np.clip(1 + motors.load_wander * walks["load"], 0.7, 1.3)
         # An overload is a load beyond the rated one, whatever the machine usually does.
         over = np.clip(change.get("overload", zero), 0, 1.4)
-        load = np.where(over > 0, load * np.maximum(over, 1.32) / motors.base_load, load)
+        usual = np.where(running, np.clip(load / motors.base_load, 0.92, 1.1), 0.0)
+        load = np.where(over > 0, usual * np.maximum(over, 1.32), load)
         supply = 1 + self._supply(seconds, walks["supply"]) + change.get("supply", zero)
         dip = change.get("voltage_dip_wu", zero)
         deviation = motors.voltage_offset + dip[..., None] * np.array([0.5, 0.5, -1.0])
@@ -233,7 +217,8 @@ class PlantSimulation:
         }
         sensor_noise = noise[:, len(_WALKS) :]
         measured = {
-            key: self._sense(key, value, sensor_noise[:, index]) for index, (key, value) in enumerate(true.items())
+            key: self._sensors.sense(key, value, sensor_noise[:, index])
+            for index, (key, value) in enumerate(true.items())
         }
         measured["running"] = running.astype(np.float64)
         return Samples(times, measured, self._break_sensors(times, measured, sensor_noise))
@@ -285,15 +270,6 @@ class PlantSimulation:
         ambient: Array = 24 + day + weather + self._motors.ambient_offset
         return ambient
 
-    def _sense(self, key: str, value: Array, noise: Array) -> Array:
-        relative, absolute = _NOISE[key]
-        spread = relative * np.abs(value) + absolute
-        # A quantity that is exactly zero (a standing motor) reads zero, not noise around it.
-        seen = np.where(value == 0, 0.0, value + spread * noise)
-        resolution = self._resolution[key]
-        rounded: Array = np.round(seen / resolution) * resolution if resolution else seen
-        return np.round(rounded, 6)
-
     def _break_sensors(
         self, times: NDArray[np.int64], measured: dict[str, Array], noise: Array
     ) -> dict[str, NDArray[np.int16]]:
@@ -311,12 +287,12 @@ class PlantSimulation:
                 column[broken] = self._frozen[name]
             elif kind == "drift":
                 drift = 22.0 * fault.strength * self._grown(times, fault)
-                column += np.round(drift, 1)
+                column[:] = round_to(column + drift, self._sensors.resolution[fault.signal])
             elif kind == "ratio":
                 # A current transformer with a shorted turn: it reads low by the same share always.
                 column[broken] = np.round(column[broken] * (1 - 0.25 * fault.strength), 2)
             elif kind == "swapped":
-                _swap_phases(measured, broken, machine)
+                swap_phases(measured, broken, machine)
             elif kind == "spikes":
                 spiking = broken & (noise[:, 0, machine] > 1.6)
                 column[spiking] += 60.0
@@ -324,23 +300,6 @@ class PlantSimulation:
                 quality = qualities.setdefault(fault.signal, np.zeros(measured[fault.signal].shape, np.int16))
                 quality[broken & (noise[:, 1, machine] > -0.5), machine] = Quality.BAD
         return qualities
-
-
-def _swap_phases(measured: dict[str, Array], rows: NDArray[np.bool_], machine: int) -> None:
-    """Let a meter take the currents of U and V for one another: two of its angles are wrong by a third of a turn.
-
-    P = U/sqrt(3) (Iu cos(phi + 120) + Iv cos(phi - 120) + Iw cos phi), which is zero for even currents; power and power
-    factor are magnitudes, as most meters send them.
-    """
-    u, v, w = (measured[f"current_{phase}"][rows, machine] for phase in "uvw")
-    voltage = np.mean([measured[f"voltage_{pair}"][rows, machine] for pair in ("uv", "vw", "wu")], axis=0)
-    angle = np.arccos(np.clip(measured["power_factor"][rows, machine], -1, 1))
-    third = 2 * math.pi / 3
-    watts = voltage / math.sqrt(3) * (u * np.cos(angle + third) + v * np.cos(angle - third) + w * np.cos(angle))
-    apparent = voltage / math.sqrt(3) * (u + v + w)
-    measured["power"][rows, machine] = np.round(np.abs(watts) / 1000, 2)
-    measured["power_factor"][rows, machine] = np.round(np.abs(watts) / np.where(apparent > 0, apparent, 1.0), 3)
-    measured["current_u"][rows, machine], measured["current_v"][rows, machine] = v, u
 
 
 def _words(value: Any) -> Any:
