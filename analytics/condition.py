@@ -25,6 +25,7 @@ _SCATTER_S = 60
 _MEMORY_S = 3 * 3600.0
 _COVERED = 0.6
 _MISMATCHED = 0.25
+_FROZEN_S = 8
 _POWER = {"power", "power_factor"}
 # How much more of the last hours a machine may have stood than ever while learning, and still be known.
 _STOOD_LONGER = 0.02
@@ -103,7 +104,9 @@ def judge_machine(
     now = {key: _tail_median(values, _FAST_S, settled) for key, values in believed.items()}
     found = _indicators_now(template, nameplate, now)
     mismatch = power_mismatch(found)
-    if mismatch > _MISMATCHED:
+    if mismatch > _MISMATCHED and _POWER & set(stuck_signals(recent, numeric, _FROZEN_S)):
+        mismatch = math.nan  # a load that has just changed beside a power that did not: stuck, it seems, not swapped
+    elif mismatch > _MISMATCHED:
         suspects = sorted({*suspects, *(_POWER & set(now))})
         now = {key: value for key, value in now.items() if key not in _POWER}
         found = _indicators_now(template, nameplate, now)
