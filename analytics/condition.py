@@ -22,6 +22,7 @@ SEVERITY_WEIGHT = {Severity.NOTICE: 0.3, Severity.WARNING: 0.6, Severity.ALARM: 
 _SLOW_S = 600.0
 _FAST_S = 30
 _SCATTER_S = 60
+_SCATTER_BLOCK_S, _SCATTER_BLOCKS = 5, 6
 _MEMORY_S = 3 * 3600.0
 _COVERED = 0.6
 _MISMATCHED = 0.25
@@ -268,7 +269,10 @@ def _starts(model: BehaviourModel, minutes: Mapping[str, Array], nameplate: Name
 
 
 def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, runs: bool) -> float:
-    """Spread of vibration over its mean in the newest readings, the calmer end; NaN with too few of them."""
+    """How far vibration wanders in the newest readings, relative to its mean, the calmer end; NaN with too few of them.
+
+    Of means over some seconds: what is left there is a machine that rocks, not the noise of its sensor.
+    """
     if not runs:
         return math.nan
     spreads = []
@@ -280,8 +284,10 @@ def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, ru
         if settled is not None and len(settled) == len(values):
             usable &= settled
         known = values[-_SCATTER_S:][usable[-_SCATTER_S:]]
-        if len(known) >= 20:
-            spreads.append(float(np.std(known) / max(float(np.mean(known)), 0.1)))
+        blocks = len(known) // _SCATTER_BLOCK_S
+        if blocks >= _SCATTER_BLOCKS:
+            means = known[-blocks * _SCATTER_BLOCK_S :].reshape(blocks, _SCATTER_BLOCK_S).mean(axis=1)
+            spreads.append(float(np.std(means) / max(float(np.mean(means)), 0.1)))
     return min(spreads) if spreads else math.nan
 
 

@@ -19,7 +19,7 @@ WELL = {
     "vibration_ratio_nde": 0.98,
     "vibration_ratio_least": 0.98,
     "vibration_side": 0.04,
-    "vibration_scatter": 0.04,
+    "vibration_scatter": 0.02,
     "voltage_unbalance": 0.3,
     "voltage_ratio": 1.0,
     "current_unbalance_excess": 0.0,
