@@ -9,7 +9,6 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import structlog
@@ -18,10 +17,9 @@ from numpy.typing import NDArray
 from analytics.case import Case
 from analytics.condition import Judgement, judge_machine
 from analytics.findings import evidence_rows, new_finding, ranking_rows
-from analytics.indicators import Array, indicators, thermal_capacity
+from analytics.indicators import Array
 from analytics.learning import BehaviourLearner
-from analytics.limits import LimitWatch
-from analytics.starts import START_ENDS_S, TURNING, surging
+from analytics.limits import MachineLimits
 from analytics.window import LiveReadings, SignalIndex, Window
 from historian import (
     Condition,
@@ -47,7 +45,6 @@ _MINUTES = 360
 _MANY = 5000
 _ROWS_AT_ONCE = 2_000_000
 _MINUTE_US = 60 * MICROSECONDS
-_REORDER_US = 3 * MICROSECONDS
 _UPDATE_US = 15 * MICROSECONDS
 # Machines judged at every tick whatever it takes, and what share of a core the others may cost.
 _ALWAYS = 200
@@ -88,14 +85,7 @@ class MachineJudge:
         self._judged_at = [0] * len(machines)
         self._behind = False
         self._ticked_at = 0
-        self._watches = {
-            machine.id: {
-                resolved.limit.key: (resolved, LimitWatch(resolved))
-                for resolved in self._template.resolved_limits(machine.nameplate)
-            }
-            for machine in machines
-        }
-        self._watched_until: dict[int, int] = {}
+        self._limits = {machine.id: MachineLimits(self._template, machine.nameplate) for machine in machines}
 
     async def begin(self, connection: Connection) -> None:
         """Take up what an earlier run has left: models, open findings, active alarms."""
@@ -105,8 +95,8 @@ class MachineJudge:
             if finding.machine_id in mine:
                 self._cases[finding.machine_id].opened(finding.failure_mode, finding.id)
         for (machine_id, limit_key), (_, worst) in (await active_alarms(connection)).items():
-            if limit_key in self._watches.get(machine_id, {}):
-                self._watches[machine_id][limit_key][1].restore(worst)
+            if machine_id in mine:
+                self._limits[machine_id].restore(limit_key, worst)
 
     async def learn_missing(self, connection: Connection, now: int) -> None:
         """Learn what is normal for machines that have seen enough."""
@@ -137,8 +127,7 @@ class MachineJudge:
         urgent = {
             row
             for row in rows
-            if self._cases[self._index.machines[row].id].open
-            or any(watch.active for _, watch in self._watches[self._index.machines[row].id].values())
+            if self._cases[self._index.machines[row].id].open or self._limits[self._index.machines[row].id].active
         }
         self._urgent.rows = sorted(urgent)
         self._others.rows = [row for row in rows if row not in urgent]
@@ -243,50 +232,27 @@ class MachineJudge:
         judgement: Judgement,
         minutes: dict[str, Array],
     ) -> None:
-        """Limit alarms, second by second, once a second is old enough that no earlier one can follow."""
-        until = newest - _REORDER_US
-        since = self._watched_until.get(machine.id, until - 10 * MICROSECONDS)
-        first = max(0, (since - window.start_us) // MICROSECONDS + 1)
-        last = (until - window.start_us) // MICROSECONDS + 1
-        if last <= first:
-            return
-        self._watched_until[machine.id] = until
+        """Limit alarms, of signals that are believed."""
         seconds = {
             key: values
             for key, values in window.of_machine(self._live.index, row).items()
             if key not in judgement.suspects
         }
-        found = indicators(self._template.key, machine.nameplate, seconds)
-        if all(len(minutes.get(key, ())) for key in ("current_u", "current_v", "current_w")):
-            mean = (minutes["current_u"] + minutes["current_v"] + minutes["current_w"]) / 3
-            capacity = thermal_capacity(mean / float(machine.nameplate["rated_current"]), 60.0)[-1]
-            found["thermal_capacity"] = np.full(window.values.shape[2], capacity)
-        running = _past_start(found.get("current_ratio"))
-        for resolved, watch in self._watches[machine.id].values():
-            values = found.get(resolved.limit.indicator)
-            if values is None:
-                continue
-            for second in range(int(first), int(last)):
-                if resolved.limit.when == "running" and not (running is not None and running[second]):
-                    continue
-                time = window.start_us + second * MICROSECONDS
-                event = watch.follow(time, float(values[second]))
-                if event is None:
-                    continue
-                if event.kind == "raised":
-                    alarm = RaisedAlarm(
-                        machine.tenant_id,
-                        machine.id,
-                        event.limit_key,
-                        self._template.version,
-                        resolved.limit.severity,
-                        to_datetime(event.time),
-                        resolved.threshold,
-                        event.value,
-                    )
-                    await raise_alarm(connection, alarm)
-                else:
-                    await clear_alarm(connection, machine.id, event.limit_key, to_datetime(event.time), event.value)
+        for resolved, event in self._limits[machine.id].follow(window.start_us, seconds, minutes, newest):
+            if event.kind == "raised":
+                alarm = RaisedAlarm(
+                    machine.tenant_id,
+                    machine.id,
+                    event.limit_key,
+                    self._template.version,
+                    resolved.limit.severity,
+                    to_datetime(event.time),
+                    resolved.threshold,
+                    event.value,
+                )
+                await raise_alarm(connection, alarm)
+            else:
+                await clear_alarm(connection, machine.id, event.limit_key, to_datetime(event.time), event.value)
 
     async def _load_minutes(self, connection: Connection, now: int) -> None:
         """The last hours minute by minute; only the newest minutes are read again."""
@@ -324,18 +290,6 @@ class MachineJudge:
         return {
             key: values[column, :length] for column, key in enumerate(self._index.keys) if key in machine.signal_ids
         }
-
-
-def _past_start(ratio: Array | None) -> Any:
-    """Seconds in which the machine has been turning for five seconds already, and starts no more."""
-    if ratio is None:
-        return None
-    turns = (ratio > TURNING) & ~surging(ratio)
-    settled = turns.copy()
-    for back in range(1, START_ENDS_S + 1):
-        settled[back:] &= turns[:-back]
-        settled[:back] = False
-    return settled
 
 
 def _condition(machine: Machine, judgement: Judgement, time: int, version: int | None) -> Condition:

@@ -1,10 +1,9 @@
-"""Judges machines whose physics nobody has written down: departure from their first minutes, sample by sample.
+"""Judges machines whose physics nobody has written down: departure from what they learnt, sample by sample.
 
 Works on source time, so a replayed recording is judged like live data.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -12,28 +11,25 @@ import structlog
 
 from analytics.case import OPEN_AT, Case
 from analytics.condition import health_and_risk
-from analytics.departure import DepartureModel, learn_departure
+from analytics.departure import DepartureModel
+from analytics.departure_learning import DepartureLearner
 from analytics.diagnosis import Verdict, diagnose
 from analytics.findings import new_finding
 from analytics.fleet import DepartureFleet, Followed
 from analytics.indicators import Array
+from analytics.sampling import Sampler
 from analytics.scorer import DepartureState
-from analytics.warmup import LEAST_S, judged_signals
-from analytics.window import SignalIndex, Window, pivot_readings
+from analytics.warmup import LEAST_S
 from historian import (
     Condition,
     Connection,
     Machine,
     close_finding,
-    first_reading,
     load_judged,
-    load_models,
     newest_reading,
     open_finding,
     open_findings,
-    read_readings,
     store_conditions,
-    store_model,
 )
 from plant import MICROSECONDS, fault_library, template_library, to_datetime, to_microseconds
 
@@ -46,7 +42,7 @@ _HELD = 5
 
 
 class DepartureJudge:
-    """Judges all machines of one template that has no expectations."""
+    """Judges all machines of one template that has no expectations, while they run."""
 
     def __init__(self, template_key: str, machines: Sequence[Machine]) -> None:
         self._template = template_library()[template_key]
@@ -54,8 +50,8 @@ class DepartureJudge:
         self._fault = fault_library()[MODE]
         kinds = [fault_library()[key] for key in self._template.failure_modes]
         self._sensor_faults = {fault.key: fault for fault in kinds if fault.kind == "sensor"}
-        self._step_us = round(self._template.behaviour.sampling_s * MICROSECONDS)
-        self._models: dict[int, tuple[int, DepartureModel, int]] = {}
+        self._sampler = Sampler(self._template)
+        self._learner = DepartureLearner(self._template, machines, MODE)
         self._fleet = DepartureFleet()
         self._until: dict[int, int] = {}
         self._open: dict[int, int] = {}
@@ -65,85 +61,54 @@ class DepartureJudge:
     async def begin(self, connection: Connection) -> None:
         """Take up what an earlier run has left."""
         mine = {machine.id for machine in self._machines}
-        for stored in (await load_models(connection)).values():
-            model = DepartureModel.from_bytes(stored.content) if stored.machine_id in mine else None
-            if model is not None:
-                self._models[stored.machine_id] = (stored.version, model, to_microseconds(stored.baseline_end))
+        await self._learner.begin(connection)
         states: dict[int, DepartureState] = {}
         for machine_id, (judged_at, explanation) in (await load_judged(connection)).items():
             # Older versions carried other numbers: their machines begin anew at the end of the baseline.
-            if machine_id in self._models and "smoothed" in explanation.get("departure", {}):
+            if machine_id in self._learner.models and "smoothed" in explanation.get("departure", {}):
                 states[machine_id] = DepartureState(**explanation["departure"])
                 self._until[machine_id] = to_microseconds(judged_at)
-        self._fleet.put({machine_id: model for machine_id, (_, model, _) in self._models.items()}, states)
+        self._fleet.put({machine_id: known.model for machine_id, known in self._learner.models.items()}, states)
         for finding in await open_findings(connection):
             if finding.machine_id in mine and finding.failure_mode == MODE:
                 self._open[finding.machine_id] = finding.id
             elif finding.machine_id in mine and finding.failure_mode in self._sensor_faults:
                 self._sensor_cases[finding.machine_id].opened(finding.failure_mode, finding.id)
 
-    async def learn_missing(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - as the other judge
-        """Learn from a machine's first samples, once they are all there."""
-        behaviour = self._template.behaviour
-        learnt: dict[int, DepartureModel] = {}
-        for machine in self._machines:
-            if machine.id in self._models:
-                continue
-            ids = list(machine.signal_ids.values())
-            start, newest = await first_reading(connection, ids), await newest_reading(connection, machine.id)
-            if start is None or newest is None:
-                continue
-            end = start + timedelta(microseconds=behaviour.baseline_samples * self._step_us)
-            if newest < end + timedelta(microseconds=_SETTLE_US):
-                continue
-            keys = self._numbers(machine)
-            window = await self._window(connection, machine, to_microseconds(start), behaviour.baseline_samples)
-            values = self._values(window, machine, keys)
-            chosen = judged_signals(self._template, keys, values, behaviour.sampling_s)
-            keys, values = tuple(keys[number] for number in chosen), values[:, chosen]
-            if not keys or np.isfinite(values).all(axis=1).sum() < behaviour.minimum_samples * 0.5:
-                # Too many holes to learn from: wait for a person to name a better baseline.
-                continue
-            model = learn_departure(keys, values)
-            if model is None:
-                continue
-            version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
-            self._models[machine.id] = (version, model, to_microseconds(end))
-            learnt[machine.id] = model
-            log.info("model_learned", machine=machine.code, version=version, samples=behaviour.baseline_samples)
+    async def learn_missing(self, connection: Connection, now: int) -> None:
+        """Learn what is normal for machines that have seen enough, and anew from longer baselines."""
+        learnt = await self._learner.learn_due(connection, now, self._open)
         if learnt:
             self._fleet.put(learnt, {})
 
     async def tick(self, connection: Connection, now: int) -> None:  # noqa: ARG002 - source time decides
         """Judge every sample that has come since the last tick, in order."""
+        step_us = self._sampler.step_us
         samples: dict[int, Array] = {}
         for machine in self._machines:
-            if machine.id not in self._models:
+            known = self._learner.models.get(machine.id)
+            newest = await newest_reading(connection, machine.id) if known is not None else None
+            if known is None or newest is None:
                 continue
-            newest = await newest_reading(connection, machine.id)
-            _, model, baseline_end = self._models[machine.id]
-            since = self._until.setdefault(machine.id, baseline_end - self._step_us) + self._step_us
-            if newest is None:
-                continue
-            steps = min((to_microseconds(newest) - _SETTLE_US - since) // self._step_us + 1, _MOST_SAMPLES)
+            since = self._until.setdefault(machine.id, to_microseconds(known.end) - step_us) + step_us
+            steps = min((to_microseconds(newest) - _SETTLE_US - since) // step_us + 1, _MOST_SAMPLES)
             if steps > 0:
-                window = await self._window(connection, machine, since, int(steps))
-                samples[machine.id] = self._values(window, machine, model.signals)
-                columns = _columns(machine, model.signals)
-                self._fleet.count(machine.id, window.bad[0, columns], window.seen[0, columns], int(steps))
+                read = (await self._sampler.read(connection, machine, since, int(steps))).of(known.model.signals)
+                samples[machine.id] = read.while_running()
+                self._fleet.count(machine.id, read.bad, read.seen, int(steps))
         followed = self._fleet.follow(samples)
         for machine in self._machines:
             if machine.id in followed:
                 await self._judge(connection, machine, samples[machine.id], followed[machine.id])
 
     async def _judge(self, connection: Connection, machine: Machine, values: Array, followed: Followed) -> None:
-        version, model, _ = self._models[machine.id]
-        since = self._until[machine.id] + self._step_us
+        known = self._learner.models[machine.id]
+        since = self._until[machine.id] + self._sampler.step_us
         for step in np.flatnonzero(np.isfinite(values).any(axis=1)).tolist():
-            time = since + step * self._step_us
+            time = since + step * self._sampler.step_us
             departed = bool(followed.departed[step])
             await self._follow_sample(connection, machine, values[step], followed.smoothed[step], time, departed)
-        self._until[machine.id] = since + (len(values) - 1) * self._step_us
+        self._until[machine.id] = since + (len(values) - 1) * self._sampler.step_us
         state = self._fleet.state(machine.id)
         score = float(followed.scores[-1])
         # While a machine settles after a departure, what is left of it is no new one.
@@ -157,13 +122,15 @@ class DepartureJudge:
             "indicators": {"departure": round(score, 4)} | {key: round(value, 4) for key, value in found.items()},
             "suspects": suspects,
             "baseline": {
-                "samples": model.samples,
-                "seconds": model.samples * self._template.behaviour.sampling_s,
-                "warmed_up": self._warmed_up(model),
+                "samples": known.model.samples,
+                "seconds": known.model.samples * self._template.behaviour.sampling_s,
+                "warmed_up": self._warmed_up(known.model),
             },
         }
         at = to_datetime(self._until[machine.id])
-        await store_conditions(connection, [Condition(machine.id, machine.tenant_id, at, health, risk, version, kept)])
+        await store_conditions(
+            connection, [Condition(machine.id, machine.tenant_id, at, health, risk, known.version, kept)]
+        )
 
     async def _follow_sample(
         self,
@@ -177,7 +144,7 @@ class DepartureJudge:
         """Open a finding when a departure has held for some samples, close it when it is over."""
         held = self._held[machine.id] = self._held.get(machine.id, 0) + 1 if departed else 0
         if held == _HELD and machine.id not in self._open:
-            version, model, _ = self._models[machine.id]
+            known = self._learner.models[machine.id]
             verdicts = diagnose([self._fault], {"departure": 1.0})
             assert verdicts[0].probability >= OPEN_AT
             finding = new_finding(
@@ -186,12 +153,12 @@ class DepartureJudge:
                 verdicts[0],
                 verdicts,
                 time,
-                version,
+                known.version,
                 (),
-                to_datetime(time - (_HELD - 1) * self._step_us),
+                to_datetime(time - (_HELD - 1) * self._sampler.step_us),
             )
-            finding.evidence.extend(self._contributions(model, sample, model.contributions(smoothed)))
-            finding.evidence.extend(self._doubt(model))
+            finding.evidence.extend(self._contributions(known.model, sample, known.model.contributions(smoothed)))
+            finding.evidence.extend(self._doubt(known.model))
             self._open[machine.id] = await open_finding(connection, finding)
         elif not departed and machine.id in self._open:
             await close_finding(connection, self._open.pop(machine.id), to_datetime(time))
@@ -237,26 +204,6 @@ class DepartureJudge:
             }
         ]
 
-    def _numbers(self, machine: Machine) -> tuple[str, ...]:
-        """The measured quantities that this machine has."""
-        return tuple(
-            signal.key
-            for signal in self._template.signals
-            if signal.kind == "number" and signal.key in machine.signal_ids
-        )
-
-    async def _window(self, connection: Connection, machine: Machine, start_us: int, steps: int) -> Window:
-        """All signals of a machine on the grid."""
-        ids = [machine.signal_ids[key] for key in self._numbers(machine)]
-        end = to_datetime(start_us + steps * self._step_us)
-        batch = await read_readings(connection, ids, to_datetime(start_us), end)
-        return pivot_readings(batch, SignalIndex.of([machine]), start_us, self._step_us, steps)
-
-    def _values(self, window: Window, machine: Machine, keys: Sequence[str]) -> Array:
-        """Some signals of it, float64 (steps, keys)."""
-        values: Array = window.values[0, _columns(machine, keys)].T.astype(np.float64)
-        return values
-
     async def _follow_sensors(
         self, connection: Connection, machine: Machine, sensors: list[Verdict], suspects: list[str], time: int
     ) -> None:
@@ -266,16 +213,10 @@ class DepartureJudge:
         probabilities = {mode: verdict.probability for mode, verdict in known.items()}
         tops = {verdict.failure_mode: verdict.probability for verdict in sensors[:1]}
         opening, closing = case.follow(time, tops, probabilities)
-        version, _, _ = self._models[machine.id]
+        version = self._learner.models[machine.id].version
         for mode in opening:
             finding = new_finding(machine, self._sensor_faults[mode], known[mode], sensors, time, version, suspects)
             case.opened(mode, await open_finding(connection, finding))
         for mode in closing:
             await close_finding(connection, case.open[mode], to_datetime(time))
             case.closed(mode)
-
-
-def _columns(machine: Machine, keys: Sequence[str]) -> list[int]:
-    """Where signals lie in a window of this machine alone: its keys are sorted there."""
-    places = {key: number for number, key in enumerate(sorted(machine.signal_ids))}
-    return [places[key] for key in keys]

@@ -41,3 +41,15 @@ def classify_states(
                 holds &= values < template.threshold(condition.below, nameplate)
         codes[holds & (codes == StateCode.UNKNOWN)] = StateCode[rule.state.upper()]
     return codes
+
+
+def runs_settled(codes: NDArray[np.int8], steps: int) -> NDArray[np.bool_]:
+    """Where a machine has run for ``steps`` steps, this one included; what is not known does not speak against it.
+
+    codes: state codes (n,), as the answer
+    """
+    other = (codes != StateCode.RUNNING) & (codes != StateCode.UNKNOWN)
+    count = np.concatenate([[0], np.cumsum(other)])
+    first = np.maximum(np.arange(1, len(codes) + 1) - steps, 0)
+    settled: NDArray[np.bool_] = count[1:] == count[first]
+    return settled

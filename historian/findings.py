@@ -21,6 +21,11 @@ returning id
 """
 UPDATE = "update finding set probability = $2, updated_at = $3, evidence = $4, ranking = $5 where id = $1"
 CLOSE = "update finding set closed_at = $2, updated_at = $2 where id = $1 and closed_at is null"
+# Findings of a mode that were opened since a time. Asked once a baseline.
+SPANS = """
+select coalesce(onset_at, opened_at), closed_at from finding
+where machine_id = $1 and failure_mode = $2 and opened_at >= $3 order by 1
+"""
 
 # Judgements of many machines at once; the state columns belong to another service and are left alone.
 CONDITIONS = """
@@ -113,6 +118,13 @@ async def update_finding(
 async def close_finding(connection: Connection, finding_id: int, at: datetime) -> None:
     """Close a finding."""
     await connection.execute(CLOSE, finding_id, at)
+
+
+async def finding_spans(
+    connection: Connection, machine_id: int, failure_mode: str, since: datetime
+) -> list[tuple[datetime, datetime | None]]:
+    """(begun, ended) of findings of a mode opened since a time, oldest first; None for one that is open."""
+    return [tuple(row.values()) for row in await connection.fetch(SPANS, machine_id, failure_mode, since)]
 
 
 async def store_conditions(connection: Connection, conditions: list[Condition]) -> None:

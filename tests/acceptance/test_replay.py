@@ -7,19 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from brain.bench.skab import COLUMNS
+
 from .conftest import BRAIN, running_demo
 
 RECORDING = Path(__file__).parents[3] / "shared" / "datasets" / "skab" / "valve1" / "0.csv"
-COLUMNS = {
-    "Accelerometer1RMS": "vibration_acceleration_1",
-    "Accelerometer2RMS": "vibration_acceleration_2",
-    "Current": "current",
-    "Pressure": "pressure",
-    "Temperature": "motor_temperature",
-    "Thermocouple": "fluid_temperature",
-    "Voltage": "voltage",
-    "Volume Flow RateRMS": "flow",
-}
 
 
 @pytest.mark.skipif(not RECORDING.is_file(), reason="the Skoltech Anomaly Benchmark is not on this machine")

@@ -35,6 +35,8 @@ USUAL = {
 }
 # When flow falls, and when it is back [s].
 FALLS, BACK, END = 600, 800, 1000
+# A recording that has ended is judged by its first minutes.
+RECORDED = START + 86_400 * MICROSECONDS
 
 
 async def _recorded(connection: Connection, sensor_fault: str = "") -> None:
@@ -83,7 +85,7 @@ def _spoil(values: np.ndarray, qualities: np.ndarray, sensor_fault: str) -> None
 async def _judge(connection: Connection) -> DepartureJudge:
     judge = DepartureJudge("pump_set", await load_machines(connection))
     await judge.begin(connection)
-    await judge.learn_missing(connection, 0)
+    await judge.learn_missing(connection, RECORDED)
     return judge
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from brain.bench.skab import COLUMNS
 from brain.embedded_broker import EmbeddedBroker
 from collectors import MqttCollector, MqttSource, Recording, read_recording, replay_csv
 from plant import MachineEntry, SignalDirectory, template_library, to_microseconds
@@ -16,16 +17,6 @@ from .conftest import NOW_US, SITE, RecordingSink, running, until
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 
 REAL = Path(__file__).parents[3] / "shared" / "datasets" / "skab" / "valve1" / "0.csv"
-COLUMNS = {
-    "Accelerometer1RMS": "vibration_acceleration_1",
-    "Accelerometer2RMS": "vibration_acceleration_2",
-    "Current": "current",
-    "Pressure": "pressure",
-    "Temperature": "motor_temperature",
-    "Thermocouple": "fluid_temperature",
-    "Voltage": "voltage",
-    "Volume Flow RateRMS": "flow",
-}
 IDS = {signal.key: number for number, signal in enumerate(template_library()["pump_set"].signals, start=1)}
 DIRECTORY = SignalDirectory([MachineEntry(SITE, "line-1", "rig", "pump_set", IDS)])
 

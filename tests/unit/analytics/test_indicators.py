@@ -17,7 +17,7 @@ from analytics.indicators import (
     thermal_trip_time_s,
     voltage_unbalance_factor,
 )
-from analytics.states import StateCode, classify_states
+from analytics.states import StateCode, classify_states, runs_settled
 from plant import template_library
 
 
@@ -97,3 +97,11 @@ def test_states_of_a_motor():
     signals["running"] = np.array([0.0, 1.0, 1.0, 1.0, np.nan])
     codes = classify_states(motor, nameplate, indicators("motor", nameplate, signals))
     assert [StateCode(code).name for code in codes] == ["STOPPED", "RUNNING", "STARTING", "IDLE", "UNKNOWN"]
+
+
+def test_a_machine_runs_settled_once_nothing_else_was_seen_for_some_steps():
+    unknown, running, starting, stopped = StateCode.UNKNOWN, StateCode.RUNNING, StateCode.STARTING, StateCode.STOPPED
+    codes = np.array([running, unknown, stopped, starting, running, unknown, running, running], np.int8)
+    assert runs_settled(codes, 3).tolist() == [True, True, False, False, False, False, True, True]
+    assert runs_settled(codes, 1).tolist() == [True, True, False, False, True, True, True, True]
+    assert runs_settled(codes[:0], 3).tolist() == []

@@ -2,10 +2,11 @@
 
 import math
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.limits import LimitWatch, Reorder
+from analytics.limits import HORIZON_S, LimitWatch, MachineLimits
 from plant import template_library
 
 SECOND = 1_000_000
@@ -43,13 +44,41 @@ def test_low_limits_work_downwards():
     assert events([0.05] * 4 + [0.2, 0.3], watch("phase_lost")) == [("raised", 3, 0.05), ("cleared", 5, 0.05)]
 
 
+def motor(values):
+    """A motor's seconds with a vibration; NaN where nothing was measured (yet)."""
+    alike = np.full(len(values), 25.0)
+    return {"current_u": alike, "current_v": alike, "current_w": alike, "vibration_velocity_de": np.asarray(values)}
+
+
+def followed(arrivals, length):
+    """Alarms of a motor whose seconds arrive in some order, looked at after every arrival."""
+    template = template_library()["motor"]
+    limits = MachineLimits(template, template.complete_nameplate({}))
+    seen, found, newest = np.full(length, np.nan), [], 0
+    for second, value in arrivals:
+        seen[second] = value
+        newest = max(newest, second)
+        events = limits.follow(0, motor(seen), {}, newest * SECOND)
+        found += [(event.kind, event.limit_key, event.time // SECOND, event.value) for _, event in events]
+    return found
+
+
 @given(st.lists(st.floats(2, 4), min_size=30, max_size=120), st.randoms(use_true_random=False))
 def test_shuffled_inside_the_horizon_gives_the_same_alarms(values, random):
-    order = sorted(range(len(values)), key=lambda second: second + random.uniform(0, 5))
-    reorder, one, found = Reorder(6 * SECOND), watch(), []
-    due = [entry for second in order for entry in reorder.add(second * SECOND, values[second])] + reorder.flush()
-    for time, value in due:
-        event = one.follow(time, value)
-        if event:
-            found.append((event.kind, event.time // SECOND, event.value))
-    assert found == events(values)
+    # Nothing is judged in the first seconds of a machine: they must not come in doubt.
+    values = [2.0] * 15 + values + [2.0] * (HORIZON_S + 1)
+    in_order = list(enumerate(values))
+    start, rest = in_order[:15], in_order[15:]
+    late = sorted(rest, key=lambda entry: entry[0] + random.uniform(0, HORIZON_S))
+    assert followed(start + late, len(values)) == followed(in_order, len(values))
+
+
+def test_an_alarm_of_before_a_restart_goes_on_and_clears():
+    template = template_library()["motor"]
+    limits = MachineLimits(template, template.complete_nameplate({}))
+    limits.restore("vibration_de_warning", 3.3)
+    limits.restore("a_limit_of_an_older_template", 1.0)
+    assert limits.active
+    ((resolved, event),) = limits.follow(0, motor([2.0] * 30), {}, 29 * SECOND)
+    assert (resolved.limit.key, event.kind, event.value) == ("vibration_de_warning", "cleared", 3.3)
+    assert not limits.active

@@ -9,9 +9,8 @@ import pytest
 from analytics.behaviour import learn_machine
 from analytics.case import Case
 from analytics.condition import judge_machine
-from analytics.conditions import _past_start
 from analytics.indicators import indicators
-from analytics.limits import LimitWatch
+from analytics.limits import HORIZON_S, MachineLimits
 from analytics.starts import count_starts, stalled_s
 from analytics.states import StateCode, classify_states
 from plant import MICROSECONDS, fault_library, template_library, to_microseconds
@@ -94,16 +93,12 @@ def judged(plan, history, live, column):
         for mode in opening:
             case.opened(mode, 0)
             opened.append((mode, int(live.times[end - 1])))
-    found = indicators("motor", nameplate, {key: values[:, column] for key, values in live.signals.items()})
-    running = _past_start(found["current_ratio"])
+    limits = MachineLimits(MOTOR, nameplate)
+    everything = {key: values[:, column] for key, values in live.signals.items()}
     alarms = []
-    for resolved in MOTOR.resolved_limits(nameplate):
-        watch = LimitWatch(resolved)
-        for second, time in enumerate(live.times):
-            if resolved.limit.indicator not in found or (resolved.limit.when == "running" and not running[second]):
-                continue
-            event = watch.follow(int(time), float(found[resolved.limit.indicator][second]))
-            alarms += [event.limit_key] if event else []
+    for newest in live.times:
+        events = limits.follow(int(live.times[0]), everything, minutes, int(newest) + HORIZON_S * MICROSECONDS)
+        alarms += [event.limit_key for _, event in events]
     return opened, alarms
 
 
