@@ -23,6 +23,7 @@ _SLOW_S = 600.0
 _FAST_S = 30
 _SCATTER_S = 60
 _SCATTER_BLOCK_S, _SCATTER_BLOCKS = 5, 6
+_STEP_SHARE = 0.85
 _MEMORY_S = 3 * 3600.0
 _COVERED = 0.6
 _MISMATCHED = 0.25
@@ -271,7 +272,8 @@ def _starts(model: BehaviourModel, minutes: Mapping[str, Array], nameplate: Name
 def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, runs: bool) -> float:
     """How far vibration wanders in the newest readings, relative to its mean, the calmer end; NaN with too few of them.
 
-    Of means over some seconds: what is left there is a machine that rocks, not the noise of its sensor.
+    Of means over some seconds: what is left there is a machine that rocks, not the noise of its sensor. One step is not
+    counted, or whatever shakes suddenly would seem to rock for its first minute.
     """
     if not runs:
         return math.nan
@@ -286,9 +288,24 @@ def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, ru
         known = values[-_SCATTER_S:][usable[-_SCATTER_S:]]
         blocks = len(known) // _SCATTER_BLOCK_S
         if blocks >= _SCATTER_BLOCKS:
-            means = known[-blocks * _SCATTER_BLOCK_S :].reshape(blocks, _SCATTER_BLOCK_S).mean(axis=1)
-            spreads.append(float(np.std(means) / max(float(np.mean(means)), 0.1)))
+            newest = known[-blocks * _SCATTER_BLOCK_S :]
+            means = _without_step(newest).reshape(blocks, _SCATTER_BLOCK_S).mean(axis=1)
+            spreads.append(float(np.std(means) / max(float(np.mean(newest)), 0.1)))
     return min(spreads) if spreads else math.nan
+
+
+def _without_step(values: Array) -> Array:
+    """Values (n,) less their mean, or less those before and after a cut that explains nearly all of their variance."""
+    before = np.arange(1, len(values))
+    apart: Array = values - values.mean()
+    sums = np.cumsum(apart)[:-1]
+    explained = sums**2 / before + sums**2 / (len(values) - before)
+    cut = int(np.argmax(explained)) + 1
+    if explained[cut - 1] < _STEP_SHARE * float(np.sum(apart**2)):
+        return apart
+    apart[:cut] -= apart[:cut].mean()
+    apart[cut:] -= apart[cut:].mean()
+    return apart
 
 
 def _settled(seconds: Mapping[str, Array], nameplate: Nameplate) -> NDArray[np.bool_] | None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.condition import judge_machine
@@ -28,6 +28,7 @@ def motor(load, power=None, power_factor=None):
     return values | {"power": watts / 1000 * noise[0], "power_factor": factor * noise[1], "speed": 1475 * noise[2]}
 
 
+@settings(deadline=None)
 @given(st.floats(0, 1.3))
 def test_a_motor_at_any_load_has_no_mismatch(load):
     found = indicators("motor", NAMEPLATE, {key: values[-1:] for key, values in motor([load]).items()})
