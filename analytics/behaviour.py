@@ -18,6 +18,7 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
 from analytics.indicators import Array, indicators
+from analytics.starts import TURNING
 from plant import Expectation, Nameplate, Template
 
 _LAG = re.compile(r"^(copper|turning)_(\d+)$")
@@ -38,25 +39,36 @@ def lagged(values: Array, step_s: float, tau_s: float) -> Array:
     if not known.any():
         return np.full_like(values, math.nan)
     keep = math.exp(-step_s / tau_s)
-    first = values[: max(1, round(3600 / step_s))]
-    begin = float(np.nanmean(first)) if np.isfinite(first).any() else float(values[known][0])
-    # Where nothing is known the input stays as it was.
-    last = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
-    driven = np.where(last >= 0, values[np.maximum(last, 0)], begin)
+    width = max(1, round(3600 / step_s))
+    first = values[:width][known[:width]]
+    begin = float(first.mean()) if len(first) else float(values[known][0])
+    driven = values
+    if not known.all():
+        # Where nothing is known the input stays as it was.
+        last = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
+        driven = np.where(last >= 0, values[np.maximum(last, 0)], begin)
     result: Array = lfilter([1 - keep], [1, -keep], driven, zi=[keep * begin])[0]
     return result
 
 
-def features(names: Sequence[str], found: Mapping[str, Array], step_s: float) -> Array:
-    """The named features of one machine, (n, names), from its indicators (n,)."""
+def features(
+    names: Sequence[str], found: Mapping[str, Array], step_s: float, lags: dict[str, Array] | None = None
+) -> Array:
+    """The named features of one machine, (n, names), from its indicators (n,).
+
+    lags: of the same machine and moment, those that another expectation has asked for; what is missing is added
+    """
+    lags = {} if lags is None else lags
     columns = []
     for name in names:
         match = _LAG.match(name)
         if match is None:
             columns.append(found[name])
             continue
-        source = found["copper"] if match[1] == "copper" else turning(found)
-        columns.append(lagged(source, step_s, float(match[2])))
+        if name not in lags:
+            source = found["copper"] if match[1] == "copper" else turning(found)
+            lags[name] = lagged(source, step_s, float(match[2]))
+        columns.append(lags[name])
     return np.stack(columns, axis=-1)
 
 
@@ -69,7 +81,7 @@ def feature_source(name: str) -> str:
 def turning(found: Mapping[str, Array]) -> Array:
     """1 where the machine turns, 0 where it stands, NaN where that is not known."""
     ratio = found["current_ratio"]
-    result: Array = np.where(np.isnan(ratio), np.nan, (ratio > 0.08).astype(np.float64))
+    result: Array = np.where(np.isnan(ratio), np.nan, (ratio > TURNING).astype(np.float64))
     return result
 
 
@@ -196,7 +208,8 @@ def learn(
         values = found.get(key)
         if values is not None and np.isfinite(values[running]).any():
             usual[key] = float(np.nanmedian(values[running]))
-    usual["starts_per_hour"] = _most_starts(running, step_s)
+    turned = turning(found)
+    usual["starts_per_hour"] = _most_starts(turned[np.isfinite(turned)] > 0.5, step_s)
     usual["turned_share_least"] = _least_turned(found, step_s)
     return BehaviourModel(step_s, len(running), tuple(expected), usual)
 

@@ -45,6 +45,11 @@ class Case:
                 closing.append(mode)
         return opening, closing
 
+    @property
+    def undecided(self) -> bool:
+        """Whether something leads that has not been held for long enough."""
+        return bool(self._rising)
+
     def opened(self, mode: str, finding_id: int) -> None:
         """A finding was opened."""
         self.open[mode] = finding_id

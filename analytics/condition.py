@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from analytics.behaviour import BehaviourModel, features, turned_share, turning
 from analytics.diagnosis import Verdict, diagnose
-from analytics.indicators import Array, indicators, thermal_capacity, thermal_outlook
-from analytics.sensors import STUCK_SAMPLES, implausible_share, spikes, stuck_signals
+from analytics.indicators import Array, indicators, median, thermal_capacity, thermal_outlook
+from analytics.sensors import STUCK_SAMPLES, implausible_share, power_mismatch, spikes, stuck_signals
+from analytics.starts import START_ENDS_S, TURNING, count_starts, stalled_s, surging
 from plant import Fault, Nameplate, Severity, Template
 
 # How much a failure mode of this severity takes from health and adds to risk when it is certain.
@@ -21,12 +22,15 @@ SEVERITY_WEIGHT = {Severity.NOTICE: 0.3, Severity.WARNING: 0.6, Severity.ALARM: 
 _SLOW_S = 600.0
 _FAST_S = 30
 _SCATTER_S = 60
+_SCATTER_BLOCK_S, _SCATTER_BLOCKS = 5, 6
+_STEP_SHARE = 0.85
 _MEMORY_S = 3 * 3600.0
 _COVERED = 0.6
+_MISMATCHED = 0.25
+_FROZEN_S = 8
+_POWER = {"power", "power_factor"}
 # How much more of the last hours a machine may have stood than ever while learning, and still be known.
 _STOOD_LONGER = 0.02
-_TURNING = 0.08
-_START_S = 5
 _STUCK_MINUTES = 45
 
 
@@ -103,15 +107,20 @@ def judge_machine(
     believed = {key: values for key, values in seconds.items() if key not in suspects}
     settled = _settled(believed, nameplate) if template.key == "motor" else None
     now = {key: _tail_median(values, _FAST_S, settled) for key, values in believed.items()}
-    found = {
-        key: float(value)
-        for key, value in indicators(template.key, nameplate, {k: np.array(v) for k, v in now.items()}).items()
-    }
+    found = _indicators_now(template, nameplate, now)
+    mismatch = power_mismatch(found)
+    if mismatch > _MISMATCHED and _POWER & set(stuck_signals(recent, numeric, _FROZEN_S)):
+        mismatch = math.nan  # a load that has just changed beside a power that did not: stuck, it seems, not swapped
+    elif mismatch > _MISMATCHED:
+        suspects = sorted({*suspects, *(_POWER & set(now))})
+        now = {key: value for key, value in now.items() if key not in _POWER}
+        found = _indicators_now(template, nameplate, now)
     running = turning({key: np.array(found.get(key, math.nan)) for key in ("current_ratio",)})
     runs = bool(running > 0.5)
+    found |= _sensor_indicators(stuck, dropped, bad_share or {}, spiked) | {"power_mismatch": mismatch}
     if template.key == "motor":
         found |= _thermal(minutes, nameplate, found.get("current_ratio", math.nan))
-    found |= _sensor_indicators(stuck, dropped, bad_share or {}, spiked, found)
+        found["stalled_s"] = stalled_s(believed, nameplate)
     if model is not None:
         history = {key: values for key, values in minutes.items() if key not in suspects}
         found |= residual_indicators(template, nameplate, model, history, now, runs)
@@ -119,6 +128,7 @@ def judge_machine(
         found["vibration_scatter"] = _scatter(believed, settled, runs)
         if runs:
             found |= _current_unbalances(found, model.usual)
+        found["current_odd_phase"] = _odd_phase(now, nameplate) if runs else math.nan
     if not runs:
         # A standing motor says nothing of what only shows under load.
         for key in ("voltage_unbalance", "load", "phase_current_ratio", "speed_ratio"):
@@ -131,6 +141,11 @@ def judge_machine(
         return Judgement(None, None, [], sensors, found, runs, suspects, seen)
     health, risk = health_and_risk(machine, sensors, faults)
     return Judgement(health, risk, machine, sensors, found, runs, suspects, seen)
+
+
+def _indicators_now(template: Template, nameplate: Nameplate, now: Mapping[str, float]) -> dict[str, float]:
+    found = indicators(template.key, nameplate, {key: np.array(value) for key, value in now.items()})
+    return {key: float(value) for key, value in found.items()}
 
 
 def health_and_risk(machine: list[Verdict], sensors: list[Verdict], faults: Mapping[str, Fault]) -> tuple[float, float]:
@@ -175,11 +190,12 @@ def residual_indicators(
     # How it cools without its fan for hours and warms up again is not learnt from a machine that never stood so long.
     covered &= turned_share(series, model.step_s) >= model.usual.get("turned_share_least", 0.0) - _STOOD_LONGER
     values: dict[str, float] = {}
+    lags: dict[str, Array] = {}
     for expected in model.expected:
         if expected.signal not in series:
             continue
         try:
-            inputs = features(expected.names, series, model.step_s)
+            inputs = features(expected.names, series, model.step_s, lags)
         except KeyError:
             continue
         predicted = expected.expect(inputs)
@@ -189,7 +205,7 @@ def residual_indicators(
             residual = (series[expected.signal] - predicted)[-tail:]
             known = residual[np.isfinite(residual)]
             name = f"residual_{expected.signal}"
-            values[name] = float(np.median(known)) if covered and len(known) >= 3 else math.nan
+            values[name] = median(known) if covered and len(known) >= 3 else math.nan
         else:
             value = series[expected.signal][-1] / predicted[-1] if predicted[-1] > 0.05 else math.nan
             values[expected.signal.replace("velocity", "ratio")] = float(value) if runs else math.nan
@@ -227,21 +243,23 @@ def _sensor_indicators(
     dropped: list[str],
     bad_share: Mapping[str, float],
     spiked: Mapping[str, int],
-    found: Mapping[str, float],
 ) -> dict[str, float]:
-    values = {
+    return {
         "stuck_signals": float(len(stuck)),
         "dropout_share": max(bad_share.values(), default=0.0),
         "spikes": float(max(spiked.values(), default=0)),
         "dropped_signals": float(len(dropped)),
     }
-    apparent = math.sqrt(3) * found.get("voltage_mean", math.nan) * found.get("current_mean", math.nan) / 1000
-    active = apparent * found.get("power_factor", math.nan)
-    power = found.get("power", math.nan)
-    # Unbalanced phases make the product of means differ from the power: no judgement then.
-    even = found.get("current_unbalance", math.nan) < 5
-    values["power_mismatch"] = abs(power - active) / active if even and active > 0.5 else math.nan
-    return values
+
+
+def _odd_phase(now: Mapping[str, float], nameplate: Nameplate) -> float:
+    """Current of the phase that is farthest from the mean, less the mean [% of rated, or of the mean if greater]."""
+    currents = np.array([now.get(f"current_{phase}", math.nan) for phase in "uvw"])
+    if not np.isfinite(currents).all():
+        return math.nan
+    apart = currents - currents.mean()
+    farthest = apart[np.argmax(np.abs(apart))]
+    return float(100 * farthest / max(float(currents.mean()), float(nameplate["rated_current"])))
 
 
 def _thermal(minutes: Mapping[str, Array], nameplate: Nameplate, current: float) -> dict[str, float]:
@@ -287,16 +305,17 @@ def _starts(model: BehaviourModel, minutes: Mapping[str, Array], nameplate: Name
         return {}
     mean = (minutes["current_u"] + minutes["current_v"] + minutes["current_w"]) / 3 / float(nameplate["rated_current"])
     hour = mean[-round(3600 / model.step_s) :]
-    if np.isnan(hour).any():
-        # A gap is no stop, and may hide a start.
-        return {"starts_per_hour_excess": math.nan}
-    running = hour > _TURNING
-    starts = float(np.sum(running[1:] & ~running[:-1]))
-    return {"starts_per_hour_excess": max(0.0, starts - model.usual.get("starts_per_hour", 0.0))}
+    excess = max(0.0, count_starts(hour) - model.usual.get("starts_per_hour", 0.0))
+    # A gap may hide a start: what is counted beside it is the least.
+    return {"starts_per_hour_excess": math.nan if excess == 0 and np.isnan(hour).any() else excess}
 
 
 def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, runs: bool) -> float:
-    """Spread of vibration over its mean in the newest readings, the calmer end; NaN with too few of either end."""
+    """How far vibration wanders in the newest readings over its mean, the calmer end; NaN with too few of either end.
+
+    Of means over some seconds: what is left there is a machine that rocks, not the noise of its sensor. One step is not
+    counted, or whatever shakes suddenly would seem to rock for its first minute.
+    """
     spreads = []
     for key in ("vibration_velocity_de", "vibration_velocity_nde"):
         values = seconds.get(key)
@@ -306,16 +325,33 @@ def _scatter(seconds: Mapping[str, Array], settled: NDArray[np.bool_] | None, ru
         if settled is not None and len(settled) == len(values):
             usable &= settled
         known = values[-_SCATTER_S:][usable[-_SCATTER_S:]]
-        if len(known) < 20:
+        blocks = len(known) // _SCATTER_BLOCK_S
+        if blocks < _SCATTER_BLOCKS:
             return math.nan
-        spreads.append(float(np.std(known, ddof=1) / max(float(np.mean(known)), 0.1)))
+        newest = known[-blocks * _SCATTER_BLOCK_S :]
+        means = _without_step(newest).reshape(blocks, _SCATTER_BLOCK_S).mean(axis=1)
+        spreads.append(float(np.std(means) / max(float(np.mean(newest)), 0.1)))
     return min(spreads)
+
+
+def _without_step(values: Array) -> Array:
+    """Values (n,) less their mean, or less those before and after a cut that explains nearly all of their variance."""
+    before = np.arange(1, len(values))
+    apart: Array = values - values.mean()
+    sums = np.cumsum(apart)[:-1]
+    explained = sums**2 / before + sums**2 / (len(values) - before)
+    cut = int(np.argmax(explained)) + 1
+    if explained[cut - 1] < _STEP_SHARE * float(np.sum(apart**2)):
+        return apart
+    apart[:cut] -= apart[:cut].mean()
+    apart[cut:] -= apart[cut:].mean()
+    return apart
 
 
 def _settled(seconds: Mapping[str, Array], nameplate: Nameplate) -> NDArray[np.bool_] | None:
     """Which of the newest seconds belong to how the machine is now: running past its start, or standing.
 
-    Averages over a start or a stop mean nothing. None where the currents are not known.
+    Averages over a start or a stop mean nothing. None where the currents are not known, no second while it starts.
     """
     phases = [seconds[key] for key in ("current_u", "current_v", "current_w") if key in seconds]
     if len(phases) < 3:
@@ -324,12 +360,14 @@ def _settled(seconds: Mapping[str, Array], nameplate: Nameplate) -> NDArray[np.b
     known = np.isfinite(ratio)
     if not known.any():
         return None
-    turns = ratio > _TURNING
+    if surging(ratio[known][-1:]).any():
+        return np.zeros(len(ratio), bool)  # while it starts, or is held, nothing else can be said of it
+    turns = ratio > TURNING
     now = bool(turns[known][-1])
     other = np.flatnonzero(known & (turns != now))
-    settled = np.ones(len(ratio), bool)
+    settled = ~surging(ratio)
     if len(other):
-        settled[: other[-1] + 1 + (_START_S if now else 0)] = False
+        settled[: other[-1] + 1 + (START_ENDS_S if now else 0)] = False
     # A start that has only just happened leaves nothing to average: then the newest second must do.
     settled[-1] = True
     return settled
@@ -340,8 +378,8 @@ def _tail_median(values: Array, samples: int, settled: NDArray[np.bool_] | None)
     usable = np.isfinite(chosen)
     if settled is not None and len(settled) == len(values):
         usable &= settled[-samples:]
-        if not usable.any():
+        if not usable.any() and settled.any():
             usable = np.isfinite(chosen)
     # The median turns over at once when a step is half way through, where a mean would pass through
     # states that never were.
-    return float(np.median(chosen[usable])) if usable.any() else math.nan
+    return median(chosen[usable]) if usable.any() else math.nan

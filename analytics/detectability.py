@@ -31,6 +31,8 @@ _COMPUTED_FROM: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "current_unbalance": (_CURRENTS,),
     "phase_current_ratio": (_CURRENTS,),
     "starts_per_hour_excess": (_CURRENTS,),
+    "current_odd_phase": (_CURRENTS,),
+    "stalled_s": (_CURRENTS,),
     "voltage_ratio": (_VOLTAGES,),
     "voltage_unbalance": ((*_VOLTAGES, *_CURRENTS),),
     "current_unbalance_excess": (("current_unbalance", "voltage_unbalance"),),
@@ -45,7 +47,7 @@ _COMPUTED_FROM: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "vibration_ratio_least": (("vibration_ratio_de", "vibration_ratio_nde"),),
     "vibration_side": (("vibration_ratio_least",),),
     "vibration_scatter": (("vibration_velocity_de", "vibration_velocity_nde", *_CURRENTS),),
-    "power_mismatch": (("power", "power_factor", *_VOLTAGES, *_CURRENTS),),
+    "power_mismatch": (("power", *_VOLTAGES, *_CURRENTS),),
     "sideband_depth": (("current_waveform",),),
     # Of whatever signals there are.
     **dict.fromkeys(("stuck_signals", "dropout_share", "dropped_signals", "spikes", "departure"), ((),)),

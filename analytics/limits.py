@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analytics.indicators import Array, indicators, thermal_capacity
+from analytics.starts import START_ENDS_S, TURNING, surging
 from plant import MICROSECONDS, Nameplate, ResolvedLimit, Template
 
 # How late a reading may be: a second is judged once one so much newer is there. Later ones are left to the roll-ups.
 HORIZON_S = 3
 # What was there before a machine was first looked at, or after it was away.
 _LOOK_BACK_S = 10
-_TURNS = 0.08
-_START_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +139,12 @@ class MachineLimits:
 
 
 def _past_start(ratio: Array | None) -> NDArray[np.bool_] | None:
-    """Seconds in which the machine has been turning for five seconds already."""
+    """Seconds in which the machine has been turning for five seconds already, and starts no more."""
     if ratio is None:
         return None
-    turns: NDArray[np.bool_] = ratio > _TURNS
+    turns: NDArray[np.bool_] = (ratio > TURNING) & ~surging(ratio)
     settled = turns.copy()
-    for back in range(1, _START_S + 1):
+    for back in range(1, START_ENDS_S + 1):
         settled[back:] &= turns[:-back]
         settled[:back] = False
     return settled

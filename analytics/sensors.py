@@ -1,13 +1,16 @@
 """Faults of sensors, found before anything is concluded from what they say."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analytics.indicators import Array
+from analytics.indicators import Array, median
 
 STUCK_SAMPLES = 30
 _SPIKE_MADS = 12.0
+_LOADED = 0.6
+_LEAST_ACTIVE = 0.3
 
 
 def stuck_signals(recent: Mapping[str, Array], numeric: Sequence[str], samples: int = STUCK_SAMPLES) -> list[str]:
@@ -37,12 +40,32 @@ def implausible_share(values: Array, minimum: float | None, maximum: float | Non
     known = values[np.isfinite(values)]
     if not len(known):
         return 0.0
-    outside = np.zeros(len(known), bool)
+    outside = 0
     if minimum is not None:
-        outside |= known < minimum
+        outside += int(np.count_nonzero(known < minimum))
     if maximum is not None:
-        outside |= known > maximum
-    return float(outside.mean())
+        outside += int(np.count_nonzero(known > maximum))
+    return outside / len(known)
+
+
+def power_mismatch(found: Mapping[str, float]) -> float:
+    """How far the measured power is from what voltage and current allow, relative; NaN where that cannot be said.
+
+    Against the meter's own power factor; and against an induction motor that is loaded, of whose apparent power three
+    tenths at least are active: a meter whose currents are swapped adds angles that cancel, and reads next to nothing.
+    found: indicators of a running motor, NaN where unknown
+    """
+    apparent = math.sqrt(3) * found.get("voltage_mean", math.nan) * found.get("current_mean", math.nan) / 1000
+    power = found.get("power", math.nan)
+    active = apparent * found.get("power_factor", math.nan)
+    # Unbalanced phases make the product of means differ from the power: no judgement then.
+    even = found.get("current_unbalance", math.nan) < 5
+    against_factor = abs(power - active) / active if even and active > 0.5 else math.nan
+    # The magnetising current alone may be half of the rated one.
+    loaded = found.get("current_ratio", math.nan) > _LOADED
+    told = loaded and not math.isnan(power + apparent)
+    against_motor = max(0.0, 1 - power / (_LEAST_ACTIVE * apparent)) if told else math.nan
+    return float(np.fmax(against_factor, against_motor))
 
 
 def spikes(values: Array, least: float) -> int:
@@ -53,9 +76,8 @@ def spikes(values: Array, least: float) -> int:
     known = values[np.isfinite(values)]
     if len(known) < 10:
         return 0
-    median = float(np.median(known))
-    spread = max(float(np.median(np.abs(known - median))) * _SPIKE_MADS, least)
-    far = np.abs(known - median) > spread
-    if far.mean() > 0.3:
+    apart = np.abs(known - median(known))
+    far = apart > max(median(apart) * _SPIKE_MADS, least)
+    if not far.any() or far.mean() > 0.3:
         return 0
     return int(np.sum(far[1:-1] & ~far[2:]))

@@ -166,14 +166,14 @@ EXAMPLE = {
     "vibration_ratio_nde": 1.0,
     "vibration_ratio_least": 1.0,
     "vibration_side": 0.0,
-    "vibration_scatter": 0.05,
-    "current_ratio": 0.8,
+    "vibration_scatter": 0.02,
     "current_unbalance_excess": 0.0,
+    "current_odd_phase": 0.5,
     "phase_current_ratio": 0.98,
     "voltage_unbalance": 0.5,
     "voltage_ratio": 1.0,
     "load": 0.8,
-    "speed_ratio": 1.0,
+    "stalled_s": 0.0,
     "starts_per_hour_excess": 0.0,
 }
 """A motor with a blocked fan, for the worked diagnosis."""

@@ -17,6 +17,7 @@ class Effect:
 
     growth: ``sudden`` is whole at onset, ``gradual`` ramps over ``grows_h`` hours
     change: parameter -> value added to it at severity 1 (most parameters rest at 0 or 1)
+    sensor, signals: what befalls which signal, one of them drawn by lot; the empty one stands for the machine itself
     needs_load: only visible on a machine that runs loaded nearly always
     """
 
@@ -54,6 +55,16 @@ EFFECTS: dict[str, Effect] = {
     "misalignment": Effect("sudden", 0, {"misalignment": 1.0}),
     "rotor_imbalance": Effect("sudden", 0, {"imbalance": 1.0}),
     "undervoltage": Effect("sudden", 0, {"supply": -0.13}),
+    "overvoltage": Effect("sudden", 0, {"supply": 0.13}),
+    # The rotor is held until the protection trips, seconds later.
+    "locked_rotor": Effect("sudden", 0, {"held": 1.0}),
+    # A control that hunts: on and off a dozen times an hour.
+    "frequent_starts": Effect("sudden", 0, {"hunting": 1.0}),
+    # A bad contact in one lead behind the meter, or a current transformer that reads low.
+    "current_unbalance": Effect(
+        "sudden", 0, {"loose_terminal": 1.0}, sensor="ratio", signals=("", "current_u", "current_w")
+    ),
+    "phases_swapped": Effect("sudden", 0, sensor="swapped", signals=("power",)),
     "sensor_spikes": Effect("sudden", 0, sensor="spikes", signals=("winding_temperature",), needs_load=False),
     "sensor_dropout": Effect("sudden", 0, sensor="dropout", signals=("bearing_temperature_de",), needs_load=False),
 }

@@ -50,6 +50,11 @@ class InjectedFault:
     strength: float = 1.0
     grows_h: float | None = None
 
+    @property
+    def is_sudden(self) -> bool:
+        """Whether it is whole at once."""
+        return EFFECTS[self.failure_mode].growth == "sudden"
+
 
 @dataclass(frozen=True, slots=True)
 class Outage:
@@ -179,7 +184,12 @@ def labelled_plan(
         strength = float(random.uniform(0.85, 1.15))
         faults.append(InjectedFault(SITE, specs[fitting[0]].machine, mode, onset, signal, strength, length_h))
     short = {fault.machine: fault for fault in faults if fault.grows_h is not None and fault.grows_h < 24}
-    outages = []
+    # Half of the rotors that are held are held at a start, the others while they run.
+    outages = [
+        Outage(fault.machine, fault.onset - timedelta(minutes=float(random.uniform(10, 40))), fault.onset)
+        for fault in faults
+        if fault.failure_mode == "locked_rotor" and random.random() < 0.5
+    ]
     for spec in specs:
         for _ in range(int(random.poisson(days / 20))):
             begins = start + timedelta(days=float(random.uniform(0, days)))

@@ -9,30 +9,13 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from plant import MICROSECONDS, Quality, template_library, to_microseconds
+from plant import MICROSECONDS, Quality, to_microseconds
 from simulators.faults import EFFECTS
 from simulators.fleet import InjectedFault, PlantPlan
-from simulators.motor import Array, Motors, Thermal, duty_load, electrical
+from simulators.motor import Array, Motors, Thermal, duty_load, electrical, run_up
+from simulators.sensors import NOISE, Sensors, round_to, swap_phases
 
-# Standard deviation of each sensor's noise: relative to the value, and absolute.
-_NOISE: dict[str, tuple[float, float]] = {
-    "current_u": (0.003, 0.01),
-    "current_v": (0.003, 0.01),
-    "current_w": (0.003, 0.01),
-    "voltage_uv": (0.0008, 0.0),
-    "voltage_vw": (0.0008, 0.0),
-    "voltage_wu": (0.0008, 0.0),
-    "winding_temperature": (0.0, 0.15),
-    "bearing_temperature_de": (0.0, 0.12),
-    "bearing_temperature_nde": (0.0, 0.12),
-    "ambient_temperature": (0.0, 0.1),
-    "vibration_velocity_de": (0.04, 0.01),
-    "vibration_velocity_nde": (0.04, 0.01),
-    "speed": (0.0002, 0.0),
-    "power": (0.004, 0.0),
-    "power_factor": (0.002, 0.0),
-}
-SIGNALS = (*_NOISE, "running")
+SIGNALS = (*NOISE, "running")
 _WALKS = ("load", "supply", "vibration_de", "vibration_nde", "looseness")
 _WALK_TAU = {"load": 1200.0, "supply": 600.0, "vibration_de": 300.0, "vibration_nde": 300.0, "looseness": 15.0}
 _HOUR_US = 3600 * MICROSECONDS
@@ -64,8 +47,9 @@ class PlantSimulation:
         warm = np.full(n, 30.0)
         self._thermal = Thermal(warm + 35, warm + 20, warm + 15, warm + 12)
         self._walks = np.zeros((len(_WALKS), n))
+        self._since_start = np.full(n, np.inf)
         self._frozen: dict[str, float] = {}
-        self._resolution = {signal.key: signal.resolution for signal in template_library()["motor"].signals}
+        self._sensors = Sensors.of(n, plan.seed)
         index = {(spec.site, spec.machine): number for number, spec in enumerate(plan.specs)}
         names = {spec.machine: number for number, spec in enumerate(plan.specs)}
         self._outages = [
@@ -100,6 +84,7 @@ class PlantSimulation:
             buffer,
             thermal=np.stack([thermal.winding, thermal.frame, thermal.bearing_de, thermal.bearing_nde]),
             walks=self._walks,
+            since_start=self._since_start,
             state=np.frombuffer(orjson.dumps(_words(state)), np.uint8),
         )
         return buffer.getvalue()
@@ -111,6 +96,8 @@ class PlantSimulation:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             simulation._thermal = Thermal(*arrays["thermal"])
             simulation._walks = arrays["walks"]
+            if "since_start" in arrays:  # a plant of an earlier version is taken to run since long
+                simulation._since_start = arrays["since_start"]
             state = _numbers(orjson.loads(arrays["state"].tobytes()))
         simulation.time = state["time"]
         simulation._random.bit_generator.state = state["random"]
@@ -128,6 +115,8 @@ class PlantSimulation:
         changes: dict[str, Array] = {}
         for machine, fault in self._faults:
             effect = EFFECTS[fault.failure_mode]
+            if effect.sensor is not None and fault.signal:
+                continue
             grown = self._grown(times, fault) * fault.strength
             for parameter, amount in effect.change.items():
                 target = changes.setdefault(parameter, np.zeros((len(times), len(self.plan.specs))))
@@ -147,7 +136,7 @@ class PlantSimulation:
         motors = self._motors
         steps, n = len(times), len(self.plan.specs)
         seconds = times / MICROSECONDS
-        noise = self._random.standard_normal((steps, len(_WALKS) + len(_NOISE), n))
+        noise = self._random.standard_normal((steps, len(_WALKS) + len(NOISE), n))
         walks = self._walk(noise[:, : len(_WALKS)], lengths)
         zero = np.zeros((steps, n))
         change = self._severity(times)
@@ -155,11 +144,16 @@ class PlantSimulation:
         load, running = duty_load(motors, seconds)
         for machine, start, end in self._outages:
             running[(times >= start) & (times < end), machine] = False
+        running &= ~self._off_by_control(seconds, change.get("hunting", zero))
+        stalled = self._stall(times, lengths, running)
+        starting, reached, self._since_start = run_up(motors, running, lengths, self._since_start)
+        starting, reached = np.where(stalled > 0, 0.0, starting), np.where(stalled > 0, 1.0, reached)
         load = np.where(running, load, 0.0)
-        load = load * np.clip(1 + 0.035 * walks["load"], 0.7, 1.3)
+        load = load * np.clip(1 + motors.load_wander * walks["load"], 0.7, 1.3)
         # An overload is a load beyond the rated one, whatever the machine usually does.
         over = np.clip(change.get("overload", zero), 0, 1.4)
-        load = np.where(over > 0, load * np.maximum(over, 1.32) / motors.base_load, load)
+        usual = np.where(running, np.clip(load / motors.base_load, 0.92, 1.1), 0.0)
+        load = np.where(over > 0, usual * np.maximum(over, 1.32), load)
         supply = 1 + self._supply(seconds, walks["supply"]) + change.get("supply", zero)
         dip = change.get("voltage_dip_wu", zero)
         deviation = motors.voltage_offset + dip[..., None] * np.array([0.5, 0.5, -1.0])
@@ -171,6 +165,10 @@ class PlantSimulation:
             deviation,
             change.get("open_phase", zero),
             change.get("shorted_turns", zero),
+            change.get("loose_terminal", zero),
+            starting,
+            reached,
+            stalled,
         )
         ambient = self._ambient(seconds)
         wear_de, wear_nde = change.get("wear_de", zero), change.get("wear_nde", zero)
@@ -186,6 +184,7 @@ class PlantSimulation:
                 float(lengths[step]),
                 state.copper[step],
                 running[step],
+                supply[step],
                 ambient[step],
                 resistance[step],
                 friction_de[step],
@@ -210,18 +209,38 @@ class PlantSimulation:
             "bearing_temperature_de": temperatures[2],
             "bearing_temperature_nde": temperatures[3],
             "ambient_temperature": ambient,
-            "vibration_velocity_de": np.where(running, vibration_de, 0.06),
-            "vibration_velocity_nde": np.where(running, vibration_nde, 0.05),
+            "vibration_velocity_de": np.where(running, np.maximum(vibration_de, 0.06), 0.06),
+            "vibration_velocity_nde": np.where(running, np.maximum(vibration_nde, 0.05), 0.05),
             "speed": state.speed,
             "power": state.power,
             "power_factor": state.power_factor,
         }
         sensor_noise = noise[:, len(_WALKS) :]
         measured = {
-            key: self._sense(key, value, sensor_noise[:, index]) for index, (key, value) in enumerate(true.items())
+            key: self._sensors.sense(key, value, sensor_noise[:, index])
+            for index, (key, value) in enumerate(true.items())
         }
         measured["running"] = running.astype(np.float64)
         return Samples(times, measured, self._break_sensors(times, measured, sensor_noise))
+
+    def _off_by_control(self, seconds: Array, hunting: Array) -> NDArray[np.bool_]:
+        """Whether a control that hunts has switched a machine off, (steps, machines): on and off every few minutes."""
+        period = 300.0 / np.maximum(hunting, 0.5)
+        off: NDArray[np.bool_] = (hunting > 0) & ((seconds[:, None] / period + self._motors.phase) % 1 > 0.5)
+        return off
+
+    def _stall(self, times: NDArray[np.int64], lengths: Array, running: NDArray[np.bool_]) -> Array:
+        """Share of each step in which the rotor is held, (steps, machines); then it trips, and ``running`` is off."""
+        share = np.zeros(running.shape)
+        for machine, fault in self._faults:
+            if "held" not in EFFECTS[fault.failure_mode].change:
+                continue
+            since = (times - to_microseconds(fault.onset)) / MICROSECONDS
+            trip_s = self._motors.trip_s[machine]
+            inside = np.minimum(since, trip_s) - np.maximum(since - lengths, 0.0)
+            share[:, machine] = np.clip(inside, 0, None) / lengths
+            running[since >= trip_s, machine] = False
+        return share
 
     def _walk(self, noise: Array, lengths: Array) -> dict[str, Array]:
         """Slowly wandering quantities of unit variance (Ornstein-Uhlenbeck), exact for any step."""
@@ -251,15 +270,6 @@ class PlantSimulation:
         ambient: Array = 24 + day + weather + self._motors.ambient_offset
         return ambient
 
-    def _sense(self, key: str, value: Array, noise: Array) -> Array:
-        relative, absolute = _NOISE[key]
-        spread = relative * np.abs(value) + absolute
-        # A quantity that is exactly zero (a standing motor) reads zero, not noise around it.
-        seen = np.where(value == 0, 0.0, value + spread * noise)
-        resolution = self._resolution[key]
-        rounded: Array = np.round(seen / resolution) * resolution if resolution else seen
-        return np.round(rounded, 6)
-
     def _break_sensors(
         self, times: NDArray[np.int64], measured: dict[str, Array], noise: Array
     ) -> dict[str, NDArray[np.int16]]:
@@ -268,7 +278,7 @@ class PlantSimulation:
             kind = EFFECTS[fault.failure_mode].sensor
             onset = to_microseconds(fault.onset)
             broken = times >= onset
-            if kind is None or not broken.any():
+            if kind is None or not fault.signal or not broken.any():
                 continue
             column = measured[fault.signal][:, machine]
             if kind == "stuck":
@@ -277,7 +287,12 @@ class PlantSimulation:
                 column[broken] = self._frozen[name]
             elif kind == "drift":
                 drift = 22.0 * fault.strength * self._grown(times, fault)
-                column += np.round(drift, 1)
+                column[:] = round_to(column + drift, self._sensors.resolution[fault.signal])
+            elif kind == "ratio":
+                # A current transformer with a shorted turn: it reads low by the same share always.
+                column[broken] = np.round(column[broken] * (1 - 0.25 * fault.strength), 2)
+            elif kind == "swapped":
+                swap_phases(measured, broken, machine)
             elif kind == "spikes":
                 spiking = broken & (noise[:, 0, machine] > 1.6)
                 column[spiking] += 60.0

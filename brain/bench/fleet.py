@@ -7,7 +7,6 @@ simulator injected is used to count, and by nothing else.
 import multiprocessing
 import os
 import statistics
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -30,13 +29,17 @@ _MINUTE_US = 60 * MICROSECONDS
 _MONTH_H = 730.5
 _HISTORY = 360  # minutes that the judge sees
 _SECONDS = 75
+# The running judge looks every second. Here it looks now and then, and again so much later where something has come up.
+_AGAIN_US = 5 * MICROSECONDS
+# Looks after a sudden onset, and the seconds before and after it that are simulated.
+_SOON_S = (12, 40, 150)
+_AROUND_S = (120, 180)
 _LIVE_S = 120
-# The running judge looks every second; two looks so far apart stand for a verdict that holds.
-_HELD_US = 5 * MICROSECONDS
-_SOON_US = 150 * MICROSECONDS
 # A sensor does not fail further: so long its fault may go unnoticed here.
 _SENSOR_H = 240.0
-_APART_US = 2 * _LIVE_S * MICROSECONDS
+
+# key -> float64 (steps, machines), NaN where there is no value
+Signals = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(slots=True)
@@ -58,98 +61,122 @@ class _Watched:
     case: Case = field(default_factory=Case)
 
 
-def bench_fleet(
-    machines: int, days: float, seed: int, every_min: int = 60, say: Callable[[str], None] = lambda _: None
-) -> dict[str, Any]:
-    """Simulate, judge every ``every_min`` minutes and shortly after each sudden onset, and count."""
-    failure_h = {
+def typical_failure_h() -> dict[str, float]:
+    """Failure mode -> hours from its first sign to failure, as the library has them."""
+    return {
         key: _SENSOR_H if fault.kind == "sensor" else fault.failure_h
         for key, fault in fault_library().items()
         if fault.failure_h
     }
+
+
+def bench_fleet(
+    machines: int, days: float, seed: int, every_min: int = 60, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Simulate, judge every ``every_min`` minutes and three times shortly after each sudden onset, and count."""
+    failure_h = typical_failure_h()
     plan = labelled_plan(machines, seed, START, days, failure_h)
     # Each process simulates all machines, which is cheap, and judges its share of them.
     workers = min(os.cpu_count() or 1, machines)
     shares = [range(first, machines, workers) for first in range(workers)]
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        judged = [pool.submit(_judge, plan, days, every_min, share) for share in shares]
+        judged = [pool.submit(judge_plan, plan, looks(plan, days, every_min), share) for share in shares]
         say(f"{machines} machines, {days:.0f} days, {len(plan.faults)} faults; this takes minutes")
         openings = sorted((entry for part in judged for entry in part.result()), key=lambda entry: entry.time)
     return count(plan, days, openings, failure_h) | {"machines": machines, "days": days, "seed": seed}
 
 
-def _judge(plan: PlantPlan, days: float, every_min: int, columns: Sequence[int]) -> list[Opening]:
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Time that is simulated second by second, and the looks in it [us]; its ends are whole minutes."""
+
+    start: int
+    end: int
+    looks: tuple[int, ...]
+
+
+def judge_plan(plan: PlantPlan, spans: Sequence[Span], columns: Sequence[int]) -> list[Opening]:
+    """What the judge of each of these machines opens, looking when told."""
     template = template_library()[_TEMPLATE]
     simulation = PlantSimulation(plan)
     watched = {column: _Watched(template.complete_nameplate(plan.specs[column].nameplate)) for column in columns}
     history = _History(len(plan.specs), template.behaviour.baseline_samples)
     failed_at = {fault.machine: to_microseconds(fault.onset) + failure_us(fault) for fault in plan.faults}
     openings: list[Opening] = []
-    for moment in _moments(plan, days, every_min):
-        history.add(simulation.advance(moment - _LIVE_S * MICROSECONDS, 60))
-        live = simulation.advance(moment, 1)
-        history.add_seconds(live)
-        if not history.baseline_is_whole:
-            continue
-        for column, one in watched.items():
-            machine = plan.specs[column].machine
-            one.model = one.model or learn_machine(template, one.nameplate, history.baseline(column))
-            if one.model is None or moment > failed_at.get(machine, moment):
-                continue  # a machine that has failed stands until the end
-            judgement = judge_machine(
-                template,
-                one.nameplate,
-                one.model,
-                fault_library(),
-                history.minutes(column),
-                {key: values[-_SECONDS:, column] for key, values in live.signals.items()},
-                _bad_share(live, column),
-            )
-            openings += _follow(one.case, machine, moment, judgement)
+
+    def look(live: Samples, believed: Signals, at: int, column: int) -> None:
+        one, machine = watched[column], plan.specs[column].machine
+        one.model = one.model or learn_machine(template, one.nameplate, history.baseline(column))
+        if one.model is None or at > failed_at.get(machine, at):
+            return  # a machine that has failed stands until the end
+        end = int(np.searchsorted(live.times, at, "right"))
+        newest = slice(max(0, end - _SECONDS), end)
+        judgement = judge_machine(
+            template,
+            one.nameplate,
+            one.model,
+            fault_library(),
+            history.minutes(column),
+            {key: values[newest, column] for key, values in believed.items()},
+            {key: float(np.mean(marks[newest, column] == Quality.BAD)) for key, marks in live.qualities.items()},
+        )
+        openings.extend(_follow(one.case, machine, at, judgement))
+
+    for span in spans:
+        history.add(simulation.advance(span.start, 60))
+        live = simulation.advance(span.end, 1)
+        believed = _believed(live)
+        added = span.start
+        for moment in span.looks:
+            history.add_seconds(live.times, believed, added, moment)
+            added += (moment - added) // _MINUTE_US * _MINUTE_US
+            if not history.baseline_is_whole:
+                continue
+            for column in watched:
+                look(live, believed, moment, column)
+            for column in [column for column, one in watched.items() if one.case.undecided]:
+                look(live, believed, moment + _AGAIN_US, column)
+        history.add_seconds(live.times, believed, added, span.end)
     return openings
 
 
-def _moments(plan: PlantPlan, days: float, every_min: int) -> list[int]:
-    """When to look [us]; for all machines alike, so that looking gives nothing away."""
+def looks(plan: PlantPlan, days: float, every_min: int) -> list[Span]:
+    """When to look: every so often and after each sudden onset, at all machines alike, which gives nothing away."""
     start, end = to_microseconds(plan.now), to_microseconds(plan.now + timedelta(days=days))
-    soon = sorted(
-        (to_microseconds(fault.onset) + _SOON_US) // _MINUTE_US * _MINUTE_US + _MINUTE_US for fault in plan.faults
-    )
-    moments: list[int] = []
-    for moment in soon:
-        # Two looks must not share their seconds.
-        if not moments or moment - moments[-1] >= _APART_US:
-            moments.append(moment)
-    for moment in range(start + every_min * _MINUTE_US, end + 1, every_min * _MINUTE_US):
-        place = bisect_left(moments, moment)
-        near = moments[max(0, place - 1) : place + 1]
-        if all(abs(moment - other) >= _APART_US for other in near):
-            moments.insert(place, moment)
-    return moments
+    wanted = [
+        Span(moment - _LIVE_S * MICROSECONDS, moment, (moment - _AGAIN_US,))
+        for moment in range(start + every_min * _MINUTE_US, end + 1, every_min * _MINUTE_US)
+    ]
+    for fault in plan.faults:
+        if fault.is_sudden:
+            onset = to_microseconds(fault.onset)
+            minute = onset // _MINUTE_US * _MINUTE_US
+            before, after = (seconds * MICROSECONDS for seconds in _AROUND_S)
+            soon = tuple(onset + seconds * MICROSECONDS for seconds in _SOON_S)
+            wanted.append(Span(minute - before, minute + _MINUTE_US + after, soon))
+    spans: list[Span] = []
+    for span in sorted(wanted, key=lambda span: span.start):
+        if spans and span.start <= spans[-1].end:
+            last = spans[-1]
+            spans[-1] = Span(last.start, max(last.end, span.end), tuple(sorted({*last.looks, *span.looks})))
+        else:
+            spans.append(span)
+    return spans
 
 
 def _follow(case: Case, machine: str, moment: int, judgement: Judgement) -> list[Opening]:
     """As the running service follows a case: the leading mode, held for a moment."""
     if judgement.risk is None:
         return []
-    tops, probabilities = judgement.tops(), judgement.probabilities(fault_library())
     openings = []
-    for time in (moment, moment + _HELD_US):
-        opening, closing = case.follow(time, tops, probabilities)
-        for mode in opening:
-            case.opened(mode, 0)
-            openings.append(
-                Opening(time, machine, mode, [verdict.failure_mode for verdict in judgement.rivals_of(mode)])
-            )
-        for mode in closing:
-            case.closed(mode)
+    opening, closing = case.follow(moment, judgement.tops(), judgement.probabilities(fault_library()))
+    for mode in opening:
+        case.opened(mode, 0)
+        ranking = [verdict.failure_mode for verdict in judgement.rivals_of(mode)]
+        openings.append(Opening(moment, machine, mode, ranking))
+    for mode in closing:
+        case.closed(mode)
     return openings
-
-
-def _bad_share(live: Samples, column: int) -> dict[str, float]:
-    return {
-        key: float(np.mean(qualities[-_SECONDS:, column] == Quality.BAD)) for key, qualities in live.qualities.items()
-    }
 
 
 class _History:
@@ -159,7 +186,7 @@ class _History:
         self._machines = machines
         self._wanted = baseline_samples
         self._seen = 0
-        self._parts: list[dict[str, NDArray[np.float64]]] = []
+        self._parts: list[Signals] = []
         self._recent: dict[str, NDArray[np.float64]] = {}
 
     @property
@@ -177,25 +204,39 @@ class _History:
         return {key: values[:, column] for key, values in self._recent.items()}
 
     def add(self, samples: Samples) -> None:
-        """Minutes as they come; what a device called bad is no value."""
-        values = {
-            key: np.where(samples.qualities[key] == Quality.BAD, np.nan, column) if key in samples.qualities else column
-            for key, column in samples.signals.items()
-        }
+        """Minutes as they come."""
+        self._keep(_believed(samples), len(samples.times))
+
+    def add_seconds(self, times: NDArray[np.int64], signals: Signals, since: int, until: int) -> None:
+        """Whole minutes of seconds in (since, until] [us], averaged as the roll-up does."""
+        count = int((until - since) // _MINUTE_US)
+        if not count:
+            return
+        first = int(np.searchsorted(times, since, "right"))
+        minutes = {}
+        for key, values in signals.items():
+            by_minute = values[first : first + 60 * count].reshape(count, 60, self._machines)
+            known = np.isfinite(by_minute)
+            with np.errstate(invalid="ignore"):
+                minutes[key] = np.where(known, by_minute, 0.0).sum(axis=1) / known.sum(axis=1)
+        self._keep(minutes, count)
+
+    def _keep(self, values: Signals, count: int) -> None:
         if self._seen < self._wanted:
             self._parts.append(values)
-        self._seen += len(samples.times)
+        self._seen += count
         for key, column in values.items():
             known = self._recent.get(key)
             joined = column if known is None else np.concatenate([known, column])
             self._recent[key] = joined[-_HISTORY:]
 
-    def add_seconds(self, samples: Samples) -> None:
-        """Whole minutes of seconds, averaged as the roll-up does."""
-        count = len(samples.times) // 60
-        shape = (count, 60, self._machines)
-        minutes = {key: values[-count * 60 :].reshape(shape).mean(axis=1) for key, values in samples.signals.items()}
-        self.add(Samples(samples.times[-count * 60 :: 60], minutes, {}))
+
+def _believed(samples: Samples) -> Signals:
+    """What a device called bad is no value."""
+    return {
+        key: np.where(samples.qualities[key] == Quality.BAD, np.nan, column) if key in samples.qualities else column
+        for key, column in samples.signals.items()
+    }
 
 
 def failure_us(fault: InjectedFault) -> int:

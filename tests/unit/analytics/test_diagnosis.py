@@ -19,10 +19,12 @@ WELL = {
     "vibration_ratio_nde": 0.98,
     "vibration_ratio_least": 0.98,
     "vibration_side": 0.04,
-    "vibration_scatter": 0.04,
+    "vibration_scatter": 0.02,
     "voltage_unbalance": 0.3,
     "voltage_ratio": 1.0,
     "current_unbalance_excess": 0.0,
+    "current_odd_phase": 0.8,
+    "stalled_s": 0.0,
     "phase_current_ratio": 0.99,
     "load": 0.8,
     "current_ratio": 0.8,
@@ -38,8 +40,17 @@ SEEN = {
         "residual_bearing_least": 9,
         "residual_bearing_greatest": 9,
     },
-    "winding_insulation_ageing": {"current_unbalance_excess": 15, "residual_winding_temperature": 9},
-    "current_unbalance": {"current_unbalance_excess": 15},
+    "winding_insulation_ageing": {
+        "current_unbalance_excess": 15,
+        "current_odd_phase": 15,
+        "residual_winding_temperature": 9,
+    },
+    # A current transformer that reads low makes the winding look warmer than its load.
+    "current_unbalance": {
+        "current_unbalance_excess": 12,
+        "current_odd_phase": -12,
+        "residual_winding_temperature": 5,
+    },
     "voltage_unbalance": {"voltage_unbalance": 3.5},
     "phase_loss": {"phase_current_ratio": 0.0, "voltage_unbalance": 6, "current_unbalance_excess": 60},
     "overload": {"load": 1.25},
@@ -48,7 +59,7 @@ SEEN = {
     "lubrication_lack": {"residual_bearing_least": 9, "residual_bearing_greatest": 10},
     "undervoltage": {"voltage_ratio": 0.88},
     "overvoltage": {"voltage_ratio": 1.12},
-    "locked_rotor": {"current_ratio": 5.5, "speed_ratio": 0.0},
+    "locked_rotor": {"stalled_s": 7.0},
     "frequent_starts": {"starts_per_hour_excess": 9},
 }  # fmt: skip
 

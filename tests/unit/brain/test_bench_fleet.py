@@ -1,10 +1,11 @@
 """The labelled plant: what counts as found, named, early and false."""
 
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
-from brain.bench.fleet import START, Opening, bench_fleet, count
+from brain.bench.fleet import START, Opening, bench_fleet, count, judge_plan, looks
 from plant import to_microseconds
 from simulators import InjectedFault, PlantPlan, labelled_plan
 
@@ -61,6 +62,34 @@ def test_the_plan_keeps_its_word() -> None:
         assert fault.onset + timedelta(hours=fault.grows_h) <= end
     assert plan == labelled_plan(40, 7, START, 60, failure_h)
     assert plan != labelled_plan(40, 8, START, 60, failure_h)
+
+
+def test_every_sudden_onset_is_looked_at_soon_and_time_is_cut_without_overlap() -> None:
+    failure_h = {"bearing_wear_de": 300.0, "overload": 200.0, "locked_rotor": 0.01}
+    plan = labelled_plan(40, 7, START, 30, failure_h)
+    spans = looks(plan, 30, 60)
+    seen = [moment for span in spans for moment in span.looks]
+    assert seen == sorted(set(seen))
+    for before, after in pairwise(spans):
+        assert before.end < after.start
+    for span in spans:
+        assert span.start % 60_000_000 == span.end % 60_000_000 == 0
+        assert span.start + 75_000_000 <= span.looks[0] <= span.looks[-1] + 5_000_000 <= span.end
+    for fault in plan.faults:
+        onset = to_microseconds(fault.onset)
+        soon = [moment for moment in seen if onset < moment <= onset + 30_000_000]
+        assert bool(soon) == fault.is_sudden
+    assert len([moment for moment in seen if moment % HOUR_US == HOUR_US - 5_000_000]) == 30 * 24
+
+
+def test_a_rotor_that_is_held_for_seconds_is_found_in_them() -> None:
+    specs = labelled_plan(4, 1, START, 8, {}, 0.0).specs
+    onset = START + timedelta(hours=52, minutes=20, seconds=33)
+    fault = InjectedFault("demo-plant", specs[2].machine, "locked_rotor", onset, grows_h=0.01)
+    plan = PlantPlan(1, START, timedelta(0), specs, (fault,))
+    openings = judge_plan(plan, looks(plan, 2.5, 60), range(4))
+    assert [(opening.machine, opening.failure_mode) for opening in openings] == [(specs[2].machine, "locked_rotor")]
+    assert openings[0].time <= to_microseconds(onset) + 36_000_000
 
 
 def test_a_small_plant_end_to_end() -> None:

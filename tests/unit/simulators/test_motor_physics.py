@@ -10,6 +10,7 @@ import pytest
 from plant import MachineEntry, SignalDirectory, template_library, to_microseconds
 from simulators import InjectedFault, PlantPlan, PlantSimulation, simulate_history, simulate_plan
 from simulators.faults import DEMO_MODES, EFFECTS
+from simulators.fleet import Outage
 from simulators.motor import Motors, Thermal
 from simulators.simulation import SIGNALS
 
@@ -93,7 +94,7 @@ def test_steady_state_balances_losses_and_steps_of_any_length_agree(plan):
     def heat(step_s, copper=1.0, hours=24.0):
         thermal = Thermal(*(np.full(n, 30.0) for _ in range(4)))
         for _ in range(round(hours * 3600 / step_s)):
-            thermal.step(motors, step_s, copper * one, np.ones(n, bool), ambient, one, one, one)
+            thermal.step(motors, step_s, copper * one, np.ones(n, bool), one, ambient, one, one, one)
         return thermal
 
     steady = heat(60)
@@ -182,6 +183,98 @@ def test_a_broken_sensor_changes_its_own_signal_alone(plan, healthy):
                 assert np.array_equal(found.signals[key], healthy.signals[key]), key
     dropped = broken(plan, "sensor_dropout", "bearing_temperature_de")
     assert set(np.unique(dropped.qualities["bearing_temperature_de"][:, 0])) == {0, 2}
+
+
+def restarted(plan, step_s, steps):
+    """Pumps that stand for twenty minutes and start again: their columns, and what is measured from one step before."""
+    start = to_microseconds(NOW - timedelta(minutes=2))
+    began = NOW - timedelta(minutes=22)
+    stops = tuple(Outage(spec.machine, began, NOW - timedelta(minutes=2)) for spec in plan.specs)
+    simulation = PlantSimulation(replace(plan, history=timedelta(hours=1), outages=stops))
+    simulation.advance(start - 2 * step_s * 1_000_000, step_s)
+    columns = [row for row, spec in enumerate(plan.specs) if spec.nameplate["duty"] == "continuous"]
+    return columns, simulation.advance(start + (steps - 1) * step_s * 1_000_000, step_s).signals
+
+
+def test_a_start_draws_six_to_seven_times_rated_current_until_the_shaft_is_up_to_speed(plan):
+    columns, s = restarted(plan, 1, 60)
+    motors = Motors.of(plan.specs, plan.seed)
+    for column in columns:
+        ratio = s["current_u"][:, column] / plan.specs[column].nameplate["rated_current"]
+        assert ratio[0] == 0
+        assert 5.4 < ratio[1] < 7.6
+        high = ratio > 2.5
+        assert abs(high.sum() - motors.run_up_s[column]) < 1.5
+        assert high[1 : 1 + high.sum()].all(), "in one piece"
+        speed = s["speed"][:, column]
+        assert (np.diff(speed[: high.sum() + 3]) > -5).all()
+        assert speed[1] < 0.6 * speed[-1]
+        volts = s["voltage_uv"][:, column]
+        assert 0.94 < volts[1] / volts[-1] < 0.99
+        warmer = s["winding_temperature"][high.sum() + 1, column] - s["winding_temperature"][0, column]
+        assert 2 < warmer < 40
+
+
+def test_a_larger_motor_takes_longer_to_start():
+    specs = simulate_plan(80, 5, NOW, timedelta(hours=1)).specs
+    motors = Motors.of(specs, 5)
+    pumps = motors.duty == 0
+    assert np.corrcoef(motors.power[pumps], motors.run_up_s[pumps])[0, 1] > 0.4
+    assert (motors.run_up_s < 8).all()
+
+
+def test_a_minute_with_a_start_is_the_mean_of_its_seconds(plan):
+    columns, by_second = restarted(plan, 1, 60)
+    _, by_minute = restarted(plan, 60, 1)
+    for key in ("current_u", "speed", "power"):
+        for column in columns:
+            assert by_minute[key][-1, column] == pytest.approx(by_second[key][1:, column].mean(), rel=0.12), key
+
+
+def test_a_held_rotor_draws_starting_current_until_its_protection_trips(plan):
+    onset = NOW - timedelta(seconds=40)
+    fault = InjectedFault(plan.specs[0].site, plan.specs[0].machine, "locked_rotor", onset)
+    simulation = PlantSimulation(replace(plan, faults=(fault,)))
+    simulation.advance(to_microseconds(NOW - timedelta(seconds=60)), 60)
+    s = {key: values[:, 0] for key, values in simulation.advance(to_microseconds(NOW), 1).signals.items()}
+    held = s["current_u"] / plan.specs[0].nameplate["rated_current"] > 5
+    assert 4 <= held.sum() <= 16
+    assert (s["speed"][held] == 0).all()
+    assert (s["current_u"][np.flatnonzero(held)[-1] + 2 :] == 0).all()
+    assert s["running"][-1] == 0
+
+
+def test_a_hunting_control_starts_a_dozen_times_an_hour(plan):
+    running = broken(plan, "frequent_starts").signals["running"][-60:, 0]
+    assert 10 <= np.sum(np.diff(running) > 0) <= 14
+
+
+def test_overvoltage_magnetises_and_heats(plan, healthy):
+    found = changes(plan, healthy, "overvoltage")
+    assert 1.11 < found["voltage_uv"] < 1.15
+    assert found["power_factor"] < 0.9
+    assert found["power"] == pytest.approx(1, abs=0.02)
+
+
+def test_a_loose_terminal_weakens_one_phase_and_leaves_winding_and_voltages(plan, healthy):
+    found = changes(plan, healthy, "current_unbalance")
+    assert found["current_v"] < 0.9
+    assert min(found["current_u"], found["current_w"]) > 1.02
+    assert found["voltage_vw"] == pytest.approx(1, abs=0.002)
+    assert abs(found["winding_temperature"]) < 1
+
+
+def test_a_poor_current_transformer_reads_low_and_nothing_else_happens(plan, healthy):
+    found = changes(plan, healthy, "current_unbalance", "current_u")
+    assert found["current_u"] == pytest.approx(0.75, abs=0.01)
+    assert found["current_v"] == pytest.approx(1, abs=0.001)
+
+
+def test_swapped_currents_leave_a_meter_next_to_no_power(plan, healthy):
+    found = changes(plan, healthy, "phases_swapped", "power")
+    assert found["power"] < 0.1
+    assert found["power_factor"] < 0.1
+    assert found["speed"] == pytest.approx(1, abs=0.001)
 
 
 def test_history_is_every_reading_once_under_its_id(plan):
