@@ -4,6 +4,7 @@ Pure functions on arrays first; two thin services read and write: :class:`Condit
 findings, health and risk) and :class:`OperationService` (states and stops).
 """
 
+from analytics.calendar import Span, to_utc
 from analytics.departure import DepartureModel, learn_departure
 from analytics.detectors import DepartureDetector, KernelDetector
 from analytics.energy import energy_benchmark
@@ -14,6 +15,7 @@ from analytics.kpi_series import GROUP_BY, Compared, compare_kpis, kpi_series
 from analytics.maintenance import due, ordering
 from analytics.operations import OperationService
 from analytics.plant import LivePlant
+from analytics.savings import MachinePair, Saving, savings
 from analytics.scorer import FleetScorer
 from analytics.sensor_watch import FleetSensors
 from analytics.service import ConditionService
@@ -36,9 +38,12 @@ __all__ = [
     "KpiGroup",
     "KpiValue",
     "LivePlant",
+    "MachinePair",
     "OperationService",
     "ParetoRow",
     "Phase",
+    "Saving",
+    "Span",
     "compare_kpis",
     "compute_kpis",
     "compute_spans",
@@ -51,4 +56,6 @@ __all__ = [
     "ordering",
     "pareto",
     "phases",
+    "savings",
+    "to_utc",
 ]
