@@ -1,9 +1,9 @@
 """Findings: what analytics concludes of a machine, with its evidence and what to do."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from api.context import TenantConnection
@@ -80,12 +80,18 @@ async def findings(
     connection: TenantConnection,
     machine: int | None = None,
     open: bool | None = None,  # noqa: A002 - the word of the contract
+    unanswered: Annotated[bool, Query(description="only open ones that no work order answers")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Finding]:
     """Findings, newest first."""
     rows = await list_findings(
-        connection, machine_id=machine, is_open=open, after=decode_time_cursor(cursor), limit=limit + 1
+        connection,
+        machine_id=machine,
+        is_open=open,
+        unanswered=unanswered,
+        after=decode_time_cursor(cursor),
+        limit=limit + 1,
     )
     page = rows[:limit]
     more = len(rows) > limit

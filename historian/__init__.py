@@ -104,6 +104,7 @@ from historian.sizes import compress_now, reading_bytes
 from historian.stop_changes import StopError, StopShare, mark_phases, merge_stops, split_stop, stops_by_reason
 from historian.summaries import BlockSummaries
 from historian.work_orders import (
+    TRANSITIONS,
     NewWorkOrder,
     WorkOrder,
     WorkOrderError,
@@ -119,6 +120,7 @@ __all__ = [
     "GROUP_KEYS",
     "READING",
     "READING_1MIN",
+    "TRANSITIONS",
     "AlarmRow",
     "BlockSummaries",
     "Compacted",

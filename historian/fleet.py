@@ -56,6 +56,9 @@ FINDINGS = (
 where ($1::int is null or machine.id = $1)
     and ($2::boolean is null or (finding.closed_at is null) = $2)
     and ($3::timestamptz is null or (finding.opened_at, finding.id) < ($3, $4::bigint))
+    and (not $6 or finding.closed_at is null and not exists (
+        select from work_order where finding_id = finding.id and state <> 'cancelled'
+    ))
 order by finding.opened_at desc, finding.id desc limit $5
 """
 )
@@ -249,12 +252,16 @@ async def list_findings(
     *,
     machine_id: int | None = None,
     is_open: bool | None = None,
+    unanswered: bool = False,
     after: tuple[datetime, int] | None = None,
     limit: int = 100,
 ) -> list[FindingRow]:
-    """Findings, newest first; ``after`` is (opened_at, id) of the last row of the page before."""
+    """Findings, newest first; unanswered: only open ones that no work order answers.
+
+    after: (opened_at, id) of the last row of the page before
+    """
     moment, last_id = after or (None, None)
-    rows = await connection.fetch(FINDINGS, machine_id, is_open, moment, last_id, limit)
+    rows = await connection.fetch(FINDINGS, machine_id, is_open, moment, last_id, limit, unanswered)
     return [FindingRow(*row.values()) for row in rows]
 
 

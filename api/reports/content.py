@@ -43,7 +43,12 @@ def month_span(month: str, zone: ZoneInfo) -> Span:
     try:
         first = datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 - a date
     except ValueError:
-        raise Problem(422, f"{month!r} is not a month: write 2026-10.") from None
+        raise Problem(
+            422,
+            f"{month!r} is not a month: write 2026-10.",
+            detail_zh=f"{month!r} 不是月份，请写成 2026-10。",
+            field="month",
+        ) from None
     after = first + timedelta(days=calendar.monthrange(first.year, first.month)[1])
     return to_utc(first, time(), zone), to_utc(date(after.year, after.month, 1), time(), zone)
 
@@ -56,13 +61,17 @@ async def gather_report(connection: Connection, site: str, month: str) -> Report
     zone = ZoneInfo(found[0].time_zone)
     start, end = month_span(month, zone)
     if start >= datetime.now(UTC):
-        raise Problem(422, f"{month} has not begun: ask for a month that has.")
+        raise Problem(
+            422, f"{month} has not begun: ask for a month that has.", detail_zh=f"{month} 尚未开始。", field="month"
+        )
     baseline = None
     if found[0].baseline_start is not None and found[0].baseline_end is not None:
         baseline = (found[0].baseline_start, found[0].baseline_end)
     compared = await compare_kpis(connection, start, end, KpiAsk("site", site), baseline)
     if not compared:
-        raise Problem(404, f"Site {site} had no machines in {month}.")
+        raise Problem(
+            404, f"Site {site} had no machines in {month}.", detail_zh=f"{month} 厂区 {site} 没有设备。", field="month"
+        )
     spans = [(start, end), *([baseline] if baseline is not None else [])]
     machines: dict[str, dict[int, KpiSums]] = {}
     for row in await load_kpi_sums(connection, spans, KpiAsk("machine", site)):

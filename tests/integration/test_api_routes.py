@@ -342,6 +342,13 @@ async def test_a_stop_is_explained_cut_joined_and_counted(client: httpx.AsyncCli
         (short, None, True),
         (long, "bearing", False),
     ]
+    for narrowed, found in (
+        ({"micro_stops": False}, [long]),
+        ({"site": "moon"}, []),
+        ({"site": "site-a"}, [short, long]),
+    ):
+        items = (await client.get(stops, params={"unexplained": True, **narrowed})).json()["items"]
+        assert [stop["id"] for stop in items] == found
     marks = {"detected_at": at(10), "responded_at": at(60), "repaired_at": at(220)}
     assert (await client.patch(f"{stops}/{long}", json={"reason_key": "bearing", **marks})).status_code == 204
     explained = (await client.get(stops)).json()["items"][1]
@@ -369,7 +376,8 @@ async def test_a_stop_is_explained_cut_joined_and_counted(client: httpx.AsyncCli
     assert rows[1]["running"] == pytest.approx(1)
     assert (await client.post(f"{stops}/merge", json={"ids": [long, short]})).status_code == 409
     assert (await client.post(f"{stops}/merge", json={"ids": [long, second]})).json()["id"] == long
-    assert (await client.post(f"{stops}/{long}/split", json={"at": at(999)})).status_code == 409
+    outside = await client.post(f"{stops}/{long}/split", json={"at": at(999)})
+    assert (outside.status_code, outside.json()["errors"][0]["field"]) == (409, "at")
     assert (await client.post(f"{stops}/merge", json={"ids": [long, 999999]})).status_code == 404
     (group,) = await _values(client, machine=1, **period)
     assert group["values"]["unplanned_downtime_h"]["reason"].startswith("not enough data")
@@ -384,12 +392,19 @@ async def test_a_finding_becomes_a_job_with_labour_parts_and_a_verdict(client: h
     await _log_in(client)
     (finding,) = (await client.get("/api/v1/findings", params={"open": True})).json()["items"]
     path = f"/api/v1/findings/{finding['id']}/work-order"
+
+    async def unanswered() -> list[int]:
+        answer = await client.get("/api/v1/findings", params={"unanswered": True})
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert await unanswered() == [finding["id"]]
     part = {"name": "Bearing 6205", "stock": 1, "minimum": 1, "lead_time_days": 10, "unit_cost": 90}
     modes = {"failure_modes": ["bearing_wear_de"]}
     assert (await client.put("/api/v1/spare-parts/6205", json={**part, **modes})).status_code == 204
     made = await client.post(path, json={"assignee": "li"})
     assert (made.status_code, made.json()["kind"], made.json()["assignee"]) == (201, "condition_based", "li")
     assert (await client.post(path, json={})).status_code == 409
+    assert await unanswered() == []
     order = f"/api/v1/work-orders/{made.json()['id']}"
     job = (await client.get(order)).json()
     assert job["evidence"] == finding["evidence"]
@@ -444,6 +459,9 @@ async def test_plans_fall_due_by_calendar_or_running_hours(client: httpx.AsyncCl
 
     life = {"commissioned_at": (now - timedelta(days=4)).isoformat(), "replacement_value": 5000}
     assert (await client.patch("/api/v1/machines/1/life", json=life)).status_code == 204
+    kept = (await client.get("/api/v1/machines/1/life")).json()
+    assert (datetime.fromisoformat(kept["commissioned_at"]), kept["scrapped_at"]) == (now - timedelta(days=4), None)
+    assert (await client.get("/api/v1/machines/999/life")).status_code == 404
     period = {"start": (now - timedelta(days=8)).isoformat(), "end": now.isoformat()}
     (group,) = await _values(client, machine=1, **period)
     assert group["exposure"]["asked_h"] == pytest.approx(96)
