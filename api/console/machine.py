@@ -8,6 +8,8 @@ from nicegui import ui
 from api.alarms import to_alarm
 from api.console.alarms import alarm_card
 from api.console.charts import chart_option, grouped
+from api.console.evidence import evidence_text
+from api.console.machine_record import MachineRecord
 from api.console.session import Console, Visitor, frame, keep_updated, local, risk_colour
 from api.findings import Finding, to_finding
 from api.machines import MachineDetail, machine_detail, signal_trend
@@ -37,6 +39,7 @@ def build(console: Console) -> None:
             return
         with frame(console, visitor, "fleet"):
             page = _MachinePage(console, visitor, detail)
+            await page.load_record()
             await page.update()
             keep_updated(5.0, page.update)
 
@@ -66,12 +69,17 @@ class _MachinePage:
                         self._charts.append((chosen, ui.echart({}).classes("w-full").style("height:190px")))
             with ui.column().classes("gap-3 w-full"):
                 self._alarms = ui.column().classes("w-full gap-2")
+                self._record = MachineRecord(console, visitor, detail)
                 with ui.element("div").classes("brain-card"):
                     ui.label(visitor.say("values")).classes("brain-title")
                     self._values = ui.element("div").classes("grid grid-cols-2 gap-x-4 gap-y-1 text-sm")
                 with ui.element("div").classes("brain-card"):
                     ui.label(visitor.say("nameplate")).classes("brain-title")
                     self._nameplate(detail)
+
+    async def load_record(self) -> None:
+        """What people keep of the machine."""
+        await self._record.draw()
 
     async def update(self) -> None:
         """Everything that changes."""
@@ -165,7 +173,7 @@ class _MachinePage:
                     with ui.column().classes("gap-1"):
                         ui.label(say(f"evidence_{direction}")).classes("brain-title")
                         for row in rows:
-                            ui.label(_evidence(row, visitor)).classes("text-sm")
+                            ui.label(evidence_text(row, visitor)).classes("text-sm")
                 with ui.column().classes("gap-1"):
                     ui.label(say("advice")).classes("brain-title")
                     ui.label(
@@ -203,16 +211,6 @@ class _MachinePage:
                 chart.options.clear()
                 chart.options.update(chart_option(trends, limits, self._visitor, self._zone))
                 chart.update()
-
-
-def _evidence(row: dict[str, Any], visitor: Visitor) -> str:
-    text = visitor.pick(row["text_en"], row["text_zh"])
-    if row["value"] is None:
-        return text
-    symbol = row["unit"] if row["unit"] not in ("1", "") else ""
-    return f"{text}: {row['value']:.3g} {symbol} ({visitor.say('limit')} {row['limit']:.3g} {symbol})".replace(
-        " )", ")"
-    )
 
 
 def _other(row: dict[str, Any], visitor: Visitor) -> str:

@@ -7,5 +7,6 @@ console and `brain report` call.
 from api.reports.content import Report, gather_report
 from api.reports.render import MEDIA_TYPES, Format, file_name, render
 from api.reports.routes import router
+from api.reports.text import saving_rows
 
-__all__ = ["MEDIA_TYPES", "Format", "Report", "file_name", "gather_report", "render", "router"]
+__all__ = ["MEDIA_TYPES", "Format", "Report", "file_name", "gather_report", "render", "router", "saving_rows"]

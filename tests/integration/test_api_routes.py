@@ -312,6 +312,9 @@ async def test_kpis_by_day_and_shift_of_the_site_and_against_what_was(
     downtime = group["values"]["unplanned_downtime_h"]
     # The stop ended on 4 May at 17:00 UTC, before the five days that are asked for.
     assert (downtime["value"], downtime["previous"], downtime["baseline"]) == (0, 2, 2)
+    # What amounts of spans of different length are set beside each other by.
+    seen = [group[name]["seen_h"] for name in ("exposure", "previous_exposure", "baseline_exposure")]
+    assert seen == [pytest.approx(hours) for hours in (120, 120, 48)]
     # All 25 machines asked for, one was seen: too little of the site.
     (group,) = await _values(client, site="site-a", compare=True, **second)
     assert group["values"]["unplanned_downtime_h"]["coverage"] == pytest.approx(1 / 25)
