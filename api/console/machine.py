@@ -9,13 +9,14 @@ from api.alarms import to_alarm
 from api.console.alarms import alarm_card
 from api.console.charts import chart_option, grouped
 from api.console.evidence import evidence_text
+from api.console.forms import attempt
 from api.console.machine_record import MachineRecord
 from api.console.session import Console, Visitor, frame, keep_updated, local, risk_colour
 from api.findings import Finding, to_finding
 from api.machines import MachineDetail, machine_detail, signal_trend
 from api.problems import Problem
-from api.work_orders import open_answer
-from historian import list_alarms, list_findings
+from api.work_orders import FromFinding, answer_finding
+from historian import Connection, list_alarms, list_findings
 from plant import fault_library, template_library, unit
 
 _RANGES = {"15 min": 0.25, "1 h": 1.0, "8 h": 8.0, "1 d": 24.0, "5 d": 120.0}
@@ -189,9 +190,12 @@ class _MachinePage:
                             ui.label(_other(row, visitor)).classes("text-sm")
 
             async def order() -> None:
-                async with self._console.connection(visitor) as connection:
-                    made = await open_answer(connection, finding.id, finding.failure_mode)
-                ui.notify(say("order_there") if made is None else f"{say('order_opened')}: {made.id}")
+                async def work(connection: Connection) -> None:
+                    made = await answer_finding(connection, visitor.user, finding.id, FromFinding())
+                    ui.notify(f"{say('order_opened')}: #{made.id}")
+
+                if await attempt(self._console, visitor, work):
+                    await self.load_record()
 
             button = ui.button(say("order"), on_click=order).classes("mt-2")
             button.props("dense no-caps outline color=blue-grey-7")
