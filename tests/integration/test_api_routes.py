@@ -13,7 +13,16 @@ import pytest
 import pytest_asyncio
 
 from api import ApiSettings, create_app
-from historian import Database, accounts, end_downtime
+from historian import (
+    Database,
+    accounts,
+    add_gateway,
+    end_downtime,
+    ensure_tenant,
+    register_machines,
+    revoke_gateway,
+)
+from plant import MachineSpec
 from tests.plant_records import PASSWORD, plant_with
 
 pytestmark = pytest.mark.integration
@@ -389,6 +398,26 @@ async def test_a_stop_is_explained_cut_joined_and_counted(client: httpx.AsyncCli
         await end_downtime(connection, 1, began, began + timedelta(minutes=5))
         kept = await connection.fetchval("select ended_at from downtime_event where id = $1", long)
     assert kept == began + timedelta(hours=4)
+
+
+async def test_gateways_are_those_of_the_tenant(client: httpx.AsyncClient, database: Database) -> None:
+    await _log_in(client)
+    assert (await client.get("/api/v1/edge/gateways")).json() == []
+    async with database.connection() as connection:
+        other = await ensure_tenant(connection, "other", "other")
+        await register_machines(connection, other, [MachineSpec("site-x", "l", "X1", "X1", "motor")])
+        await add_gateway(connection, other, "site-x", "theirs")
+        ours = await add_gateway(connection, 1, "site-a", "ours")
+        gone = await add_gateway(connection, 1, "site-a", "gone")
+        assert await revoke_gateway(connection, 1, gone.key)
+        newest = await connection.fetchval("select max(judged_at) from machine_condition where tenant_id = 1")
+    rows = (await client.get("/api/v1/edge/gateways")).json()
+    assert [(row["key"], row["name"], row["revoked_at"] is None) for row in rows] == [
+        (ours.key, "ours", True),
+        (gone.key, "gone", False),
+    ]
+    assert datetime.fromisoformat(rows[0]["newest"]) == newest
+    assert ours.password not in str(rows)
 
 
 async def test_a_finding_becomes_a_job_with_labour_parts_and_a_verdict(client: httpx.AsyncClient) -> None:
