@@ -3,9 +3,7 @@
 from nicegui import ui
 
 from api.console.session import Console, Visitor, local
-from api.edge import gateways_of
-
-_COLUMNS = ("gateway", "site", "enrolled_at", "newest", "state")
+from api.edge import GatewayState, gateways_of
 
 
 class Gateways:
@@ -14,28 +12,32 @@ class Gateways:
     def __init__(self, console: Console, visitor: Visitor) -> None:
         self._console = console
         self._visitor = visitor
-        say = visitor.say
+        self._seen: list[GatewayState] | None = None
         with ui.element("div").classes("brain-card"):
-            ui.label(say("gateways")).classes("brain-title")
-            columns = [{"name": key, "label": say(key), "field": key, "align": "left"} for key in _COLUMNS]
-            self._table = ui.table(columns=columns, rows=[], row_key="gateway").classes("w-full")
-            self._table.props("flat dense wrap-cells")
-            self._none = ui.label(say("no_gateways")).classes("brain-quiet")
+            ui.label(visitor.say("gateways")).classes("brain-title")
+            self._rows = ui.column().classes("w-full gap-0")
 
     async def draw(self) -> None:
         """All of them, as they are now."""
-        say = self._visitor.say
         found = await gateways_of(self._console.database, self._visitor.user)
-        self._table.rows = [
-            {
-                "gateway": f"{gateway.name} ({gateway.key})" if gateway.name else gateway.key,
-                "site": gateway.site,
-                "enrolled_at": f"{local(gateway.enrolled_at)} UTC",
-                "newest": f"{local(gateway.newest, seconds=True)} UTC" if gateway.newest else say("no_data"),
-                "state": say("shut_out") if gateway.revoked_at is not None else say("let_in"),
-            }
-            for gateway in found
-        ]
-        self._table.update()
-        self._table.set_visibility(bool(found))
-        self._none.set_visibility(not found)
+        if found == self._seen:
+            return
+        self._seen = found
+        self._rows.clear()
+        with self._rows:
+            if not found:
+                ui.label(self._visitor.say("no_gateways")).classes("brain-quiet")
+            for gateway in found:
+                self._row(gateway)
+
+    def _row(self, gateway: GatewayState) -> None:
+        say = self._visitor.say
+        newest = f"{local(gateway.newest, seconds=True)} UTC" if gateway.newest is not None else say("no_data")
+        with ui.row().classes("brain-row"):
+            ui.label(gateway.name or gateway.key).classes("text-sm font-semibold")
+            ui.label(gateway.key).classes("brain-quiet grow")
+            ui.label(gateway.site).classes("text-sm")
+            ui.label(f"{say('newest_of_site')} {newest}").classes("brain-quiet")
+            ui.label(f"{say('enrolled_at')} {local(gateway.enrolled_at)} UTC").classes("brain-quiet")
+            if gateway.revoked_at is not None:
+                ui.label(f"{say('shut_out')} {local(gateway.revoked_at)} UTC").classes("text-sm font-semibold")

@@ -146,8 +146,8 @@ def frame(console: Console, visitor: Visitor, here: str) -> Any:
     dark = ui.dark_mode(bool(site.storage.user.get("dark", False)))
     with ui.header().classes("items-center px-4 py-2 gap-x-2 gap-y-1").style("background:#263238; min-height:48px"):
         ui.label("Industry Brain").classes("text-base font-semibold mr-2")
-        # On a phone the pages are a second line, which can be pushed aside.
-        with ui.row().classes("gap-0 flex-nowrap overflow-x-auto order-last lg:order-none w-full lg:w-auto"):
+        # On a phone the pages come below.
+        with ui.row().classes("gap-0 order-last lg:order-none w-full lg:w-auto"):
             for key, path in _PAGES:
                 link = ui.link(visitor.say(key), path)
                 link.classes("text-white no-underline px-2 py-1 rounded text-sm whitespace-nowrap")

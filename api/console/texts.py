@@ -103,14 +103,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "off_line": ("off-line", "离线"),
     "database_away": ("The database does not answer; readings wait in the spool.", "数据库无响应，读数在缓存中等待。"),
     "gateways": ("Gateways", "边缘网关"),
-    "gateway": ("Gateway", "网关"),
+    "newest_of_site": ("newest reading of its site", "厂区最新读数"),
     "no_gateways": (
         "No gateways: `brain edge token` on this installation gives one a way in.",
         "没有边缘网关：在本系统上运行 `brain edge token` 可接入网关。",
     ),
     "enrolled_at": ("Let in", "接入时间"),
-    "let_in": ("let in", "已接入"),
-    "shut_out": ("shut out", "已禁用"),
+    "shut_out": ("Shut out", "禁用时间"),
     # forms
     "cancel": ("Cancel", "取消"),
     "change": ("Change", "修改"),
