@@ -8,7 +8,7 @@ from api.alarms import Alarm, Shelving, to_alarm
 from api.alarms import acknowledge as acknowledge_alarm
 from api.alarms import shelve as shelve_alarm
 from api.console.forms import attempt
-from api.console.session import Console, Visitor, frame, keep_updated, local
+from api.console.session import Console, Visitor, frame, keep_updated, local, page
 from historian import Connection, list_alarms, list_sites
 
 _COLOURS = {"notice": "#9aa5ad", "warning": "#ef9f27", "alarm": "#d84315", "critical": "#b71c1c"}
@@ -19,7 +19,7 @@ _SHOWN = 100
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/alarms")
+    @page("/alarms")
     async def alarms() -> None:
         visitor = await console.visitor()
         if visitor is None:

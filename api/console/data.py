@@ -3,7 +3,7 @@
 from nicegui import ui
 
 from api.console.gateways import Gateways
-from api.console.session import Console, frame, keep_updated, local
+from api.console.session import Console, frame, keep_updated, local, page
 from historian import list_quarantine, pipeline_counts
 
 _SHOWN = 100
@@ -12,7 +12,7 @@ _SHOWN = 100
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/data")
+    @page("/data")
     async def data() -> None:
         visitor = await console.visitor()
         if visitor is None:

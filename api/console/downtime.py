@@ -8,7 +8,7 @@ from nicegui import ui
 from api.console.filters import Filter
 from api.console.forms import act_button, attempt, confirmed, quiet_button
 from api.console.kpis import groups_of, kpi_cards
-from api.console.session import Console, Visitor, duration, frame, local
+from api.console.session import Console, Visitor, duration, frame, local, page
 from api.console.stop import edit_stop, give_reason, phases_text, reason_name
 from api.downtime import Downtime, Merge, ParetoRow, downtime_pareto, merge
 from api.downtime import downtime as list_stops
@@ -23,7 +23,7 @@ _NOW, _BEFORE, _LINE = "#b5651d", "#c9b8a6", "#607d8b"
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/downtime")
+    @page("/downtime")
     async def downtime() -> None:
         visitor = await console.visitor()
         if visitor is None:

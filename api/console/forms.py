@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import date, datetime, time
+from inspect import isawaitable
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -80,11 +81,14 @@ class Form:
             field.props(_DENSE).classes("w-full")
 
     def values(self) -> dict[str, Any]:
-        """What the fields hold."""
-        return {
-            name: field.moment if isinstance(field, Moment | Day) else field.value
-            for name, field in self._fields.items()
-        }
+        """What the fields hold; raises :class:`Problem` for a moment that is none."""
+        found = {}
+        for name, field in self._fields.items():
+            try:
+                found[name] = field.moment if isinstance(field, Moment | Day) else field.value
+            except (ValueError, OverflowError):
+                raise Problem(422, self._visitor.say("a_moment"), field=name) from None
+        return found
 
     def tell(self, problems: Iterable[tuple[str, str]]) -> None:
         """Say (field, text) at the fields, and beside the page what belongs to none of them."""
@@ -100,12 +104,16 @@ async def attempt(
 ) -> bool:
     """Change something in one transaction; False where it was refused, which is then said.
 
-    The role is asked for anew, as the API does with every request: it may have changed since the page was opened.
+    Who it is and the role are asked for anew, as the API does with every request: both may have changed since the
+    page was opened.
     """
     told = (form or Form(visitor)).tell
     try:
         user = await console.user()
-        if user is None or not may_change(user):
+        if user is None or user.id != visitor.user.id:
+            told([("", visitor.say("session_over"))])
+            return False
+        if not may_change(user):
             told([("", visitor.say("viewer_only"))])
             return False
         async with console.connection(visitor) as connection:
@@ -156,7 +164,7 @@ async def ask(
 
         with ui.row().classes("w-full justify-end mt-2"):
             quiet_button(visitor.say("cancel"), lambda: dialog.submit(False))
-            ui.button(visitor.say("save"), on_click=save).props("dense no-caps color=blue-grey-7")
+            ui.button(visitor.say("save"), on_click=once(save)).props("dense no-caps color=blue-grey-7")
     answer = await dialog
     dialog.delete()
     return bool(answer)
@@ -169,9 +177,28 @@ def quiet_button(text: str, on_click: Callable[[], Any], icon: str | None = None
 
 def act_button(visitor: Visitor, text: str, on_click: Callable[[], Any], icon: str | None = None) -> ui.button:
     """A button that changes something; shut for those who may only look."""
-    button = ui.button(text, icon=icon, on_click=on_click).props("dense no-caps outline color=blue-grey-7")
+    button = ui.button(text, icon=icon, on_click=once(on_click)).props("dense no-caps outline color=blue-grey-7")
     button.set_enabled(visitor.may_change)
     return button
+
+
+def once(on_click: Callable[[], Any]) -> Callable[[], Awaitable[None]]:
+    """A handler that passes over clicks while it is at work: a double click must not note hours twice."""
+    busy = False
+
+    async def handle() -> None:
+        nonlocal busy
+        if busy:
+            return
+        busy = True
+        try:
+            answer = on_click()
+            if isawaitable(answer):
+                await answer
+        finally:
+            busy = False
+
+    return handle
 
 
 def machine_select(visitor: Visitor, machines: Iterable[FleetRow], value: int | None = None) -> ui.select:

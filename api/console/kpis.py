@@ -7,7 +7,7 @@ from nicegui import ui
 
 from analytics import DEFINITIONS
 from api.console.filters import Filter
-from api.console.session import Console, Visitor, frame
+from api.console.session import Console, Visitor, frame, page
 from api.kpis import GroupBy, KpiGroup, KpiValue
 from api.kpis import kpis as compute
 from historian import Connection, list_sites
@@ -31,7 +31,7 @@ _DEFINITIONS = {definition.key: definition for definition in DEFINITIONS}
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/kpis")
+    @page("/kpis")
     async def kpis() -> None:
         visitor = await console.visitor()
         if visitor is None:

@@ -11,7 +11,7 @@ from api.console.charts import chart_option, grouped
 from api.console.evidence import evidence_text
 from api.console.forms import attempt
 from api.console.machine_record import MachineRecord
-from api.console.session import Console, Visitor, frame, keep_updated, local, risk_colour
+from api.console.session import Console, Visitor, frame, keep_updated, local, page, risk_colour
 from api.findings import Finding, to_finding
 from api.machines import MachineDetail, machine_detail, signal_trend
 from api.problems import Problem
@@ -26,7 +26,7 @@ _POINTS = 600
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/machines/{machine_id}")
+    @page("/machines/{machine_id}")
     async def machine(machine_id: int) -> None:
         visitor = await console.visitor()
         if visitor is None:

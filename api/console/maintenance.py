@@ -3,7 +3,7 @@
 from nicegui import ui
 
 from api.console.plans import Plans
-from api.console.session import Console, frame
+from api.console.session import Console, frame, page
 from api.console.spare_parts import SpareParts
 from api.console.work_orders import WorkOrders
 from historian import list_sites
@@ -12,7 +12,7 @@ from historian import list_sites
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/maintenance")
+    @page("/maintenance")
     async def upkeep() -> None:
         visitor = await console.visitor()
         if visitor is None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from nicegui import ui
 
 from api.console.forms import Day, Form, act_button, ask
-from api.console.session import AWAY, Console, Visitor, frame
+from api.console.session import AWAY, Console, Visitor, frame, page
 from api.kpis import Baseline, put_baseline
 from api.problems import Problem
 from api.reports import MEDIA_TYPES, Format, Report, file_name, gather_report, render, saving_rows
@@ -20,7 +20,7 @@ _MONTHS = 24
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/reports")
+    @page("/reports")
     async def reports() -> None:
         visitor = await console.visitor()
         if visitor is None:

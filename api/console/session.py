@@ -18,6 +18,7 @@ from api.identity import Throttle, may_change
 from historian import Database, accounts
 from historian.accounts import User
 
+_PATIENCE_S = 30.0
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # ISA-101: grey is normal, colour means that something wants a person.
@@ -127,6 +128,11 @@ class Console:
             async with self.database.connection() as connection:
                 await accounts.revoke_token(connection, token)
         ui.navigate.to("/login")
+
+
+def page(path: str) -> ui.page:
+    """A page of the console; on a busy machine it may take longer to draw than NiceGUI waits by default."""
+    return ui.page(path, response_timeout=_PATIENCE_S)
 
 
 def language() -> Language:

@@ -123,6 +123,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "more_than": ("Must be more than {}.", "须大于 {}。"),
     "no_less_than": ("Must be at least {}.", "不得小于 {}。"),
     "too_long": ("At most {} characters.", "最多 {} 个字符。"),
+    "a_moment": ("There is no such moment.", "时间无效。"),
+    "session_over": ("Your session has ended: log in again.", "会话已结束，请重新登录。"),
     "a_number": ("Must be a number.", "须为数字。"),
     "title": ("Title", "标题"),
     "kind": ("Kind", "类型"),

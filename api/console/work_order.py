@@ -7,7 +7,7 @@ from nicegui import ui
 from api.console.evidence import evidence_text
 from api.console.forms import Form, act_button, ask, attempt, confirmed
 from api.console.job_cards import JobCards
-from api.console.session import Console, Visitor, frame, local
+from api.console.session import Console, Visitor, frame, local, page
 from api.console.work_orders import state_mark
 from api.work_orders import JobDetail, Verdict, WorkOrderChange, change, work_order
 from historian import TRANSITIONS, Connection, WorkOrder, get_work_order, list_sites
@@ -17,7 +17,7 @@ from plant import fault_library
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/work-orders/{order_id}")
+    @page("/work-orders/{order_id}")
     async def one(order_id: int) -> None:
         visitor = await console.visitor()
         if visitor is None:

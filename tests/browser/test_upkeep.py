@@ -63,7 +63,8 @@ async def test_a_finding_is_answered_worked_on_and_closed_with_what_was_found(
     await expect(page.get_by_text("Please fill this in.")).to_have_count(2)
     await page.get_by_label("Hours").fill("2")
     await page.get_by_label("Rate [").fill("150")
-    await page.get_by_role("button", name="Save").click()
+    # Noted once, however often it is clicked.
+    await page.get_by_role("button", name="Save").dblclick()
     await expect(page.get_by_text("2 h × 150")).to_be_visible()
     await page.get_by_role("button", name="Note").nth(2).click()
     await page.get_by_label("Meter", exact=True).fill("Running hours")
@@ -154,7 +155,7 @@ async def test_a_plan_is_made_and_its_job_opened_when_it_is_due(console: str, pa
     await page.get_by_role("tab", name="Plans").click()
     await expect(page.get_by_text("110%")).to_be_visible()
     await page.get_by_role("button", name="Open work orders for what is due").click()
-    await expect(page.get_by_text("work order open")).to_be_visible()
+    await expect(page.get_by_text("work order open", exact=True)).to_be_visible()
     await page.get_by_role("tab", name="Work orders").click()
     await page.get_by_role("link", name="Grease the bearings").click()
     await expect(page.get_by_text("Grease NDE")).to_be_visible()
@@ -235,6 +236,18 @@ async def test_who_may_only_look_changes_nothing(
     await expect(page.get_by_role("button", name="Bearing ?").first).to_be_disabled()
     await page.goto(f"{console}/maintenance")
     await expect(page.get_by_role("button", name="Open work order")).to_be_disabled()
+    async with database.connection() as connection:
+        assert await connection.fetchval("select reason_key from downtime_event") is None
+
+
+async def test_a_session_that_has_ended_changes_nothing(
+    console: str, page: Page, database: Database, stop: int
+) -> None:
+    await page.goto(f"{console}/downtime")
+    async with database.connection() as connection:
+        await connection.execute("delete from access_token")
+    await page.get_by_role("button", name="Bearing ?").first.click()
+    await expect(page.get_by_text("Your session has ended: log in again.")).to_be_visible()
     async with database.connection() as connection:
         assert await connection.fetchval("select reason_key from downtime_event") is None
 
