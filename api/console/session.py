@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -212,13 +212,8 @@ def local(moment: datetime | None, zone: str = "UTC", *, seconds: bool = False) 
     return shown.strftime("%m-%d %H:%M" if shown.year == today.year else "%Y-%m-%d %H:%M")
 
 
-def duration(seconds: float, visitor: "Visitor") -> str:
+def duration(seconds: float, visitor: Visitor) -> str:
     """How long something lasted."""
     if seconds < 3600:
         return f"{seconds / 60:.0f} {visitor.say('minutes')}" if seconds >= 60 else f"{seconds:.0f} {visitor.say('s')}"
     return f"{seconds / 3600:,.1f} {visitor.say('hours')}"
-
-
-def hours_between(start: datetime, end: datetime) -> float:
-    """Hours from one moment to another."""
-    return (end - start) / timedelta(hours=1)

@@ -2,7 +2,7 @@
 
 import calendar
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from analytics import (
@@ -42,15 +42,15 @@ def month_span(month: str, zone: ZoneInfo) -> Span:
     """A month like 2026-10 in a zone; raises :class:`Problem` for anything else."""
     try:
         first = datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 - a date
-    except ValueError:
+        after = first + timedelta(days=calendar.monthrange(first.year, first.month)[1])
+        return to_utc(first, time(), zone), to_utc(after, time(), zone)
+    except (ValueError, OverflowError):
         raise Problem(
             422,
             f"{month!r} is not a month: write 2026-10.",
             detail_zh=f"{month!r} 不是月份，请写成 2026-10。",
             field="month",
         ) from None
-    after = first + timedelta(days=calendar.monthrange(first.year, first.month)[1])
-    return to_utc(first, time(), zone), to_utc(date(after.year, after.month, 1), time(), zone)
 
 
 async def gather_report(connection: Connection, site: str, month: str) -> Report:

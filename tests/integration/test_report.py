@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from openpyxl import load_workbook
 
-from api import ApiSettings, create_app
+from api import ApiSettings, Problem, create_app
 from api.reports.content import month_span
 from brain.failure import Failure
 from brain.report import write_report
@@ -127,3 +127,11 @@ def test_months_follow_the_clock_of_the_site() -> None:
     start, end = month_span("2026-10", ZoneInfo("Europe/Berlin"))
     # October has the day of 25 hours.
     assert (end - start) == timedelta(days=31, hours=1)
+
+
+@pytest.mark.parametrize("month", ["", "october", "2026-13", "2026-10-01", "0001-01", "9999-12"])
+def test_what_is_no_month_is_refused(month: str) -> None:
+    from zoneinfo import ZoneInfo
+
+    with pytest.raises(Problem, match="is not a month"):
+        month_span(month, ZoneInfo("Asia/Shanghai"))
