@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from analytics.kpi_catalogue import DEFINITIONS, LEAST_COUNTED, Evidence, KpiDefinition
-from historian import GROUP_KEYS, Connection, KpiAsk, KpiSums, load_kpi_sums, whole_hours
+from historian import GROUP_KEYS, Connection, KpiAsk, KpiSums, count_machines, load_kpi_sums, whole_hours
 
 _SECONDS_PER_H = 3600.0
 _LEAST_SEEN_H = 1.0
 _LEAST_COVERAGE = 0.05
-# Longer periods of groups are taken in whole hours, which the roll-up answers.
-_EXACT = timedelta(days=2)
+# What lies before and after whole hours is looked up machine by machine: for so many of them, or where it matters.
+_MOST_EXACT = 2_000
+_SHORT = timedelta(days=2)
 GROUPS = tuple(GROUP_KEYS)
 
 
@@ -120,17 +121,21 @@ async def compute_kpis(
 ) -> list[KpiGroup]:
     """The KPIs of the tenant at work in [start, end), by site, line, template or machine.
 
-    Periods longer than two days are widened to whole hours where single machines are not asked for: the groups say so.
+    Of more than 2,000 machines at once a period longer than two days is widened to whole hours: the groups say so.
 
     Raises ``ValueError`` for a period that ends before it begins or an unknown grouping.
     """
-    span = period_counted(start, end, machine is not None or group_by == "machine")
-    return await compute_spans(connection, [span], KpiAsk(group_by, site, machine, template))
+    ask = KpiAsk(group_by, site, machine, template)
+    return await compute_spans(connection, [await period_counted(connection, start, end, ask)], ask)
 
 
-def period_counted(start: datetime, end: datetime, single: bool) -> tuple[datetime, datetime]:
-    """The period that is counted where [start, end) is asked for; single: of machines one by one."""
-    return (start, end) if single or end - start <= _EXACT else whole_hours(start, end)
+async def period_counted(
+    connection: Connection, start: datetime, end: datetime, ask: KpiAsk
+) -> tuple[datetime, datetime]:
+    """The period that is counted where [start, end) is asked for: of many machines the whole hours that hold it."""
+    if ask.group_by == "machine" or end - start <= _SHORT or await count_machines(connection, ask) <= _MOST_EXACT:
+        return start, end
+    return whole_hours(start, end)
 
 
 async def compute_spans(

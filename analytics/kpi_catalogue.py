@@ -85,8 +85,9 @@ def _availability(sums: KpiSums) -> Answer:
     busy = planned_busy_s(sums)
     if busy <= 0:
         return Answer(None, 0)
-    value = 1 - sums.unplanned_s / busy
-    meant = max(sums.asked_s - sums.planned_s, busy)
+    # What borders a stop and was not seen counts as if it had lasted: no lost reading of it makes it look better.
+    value = 1 - (sums.unplanned_s + sums.doubtful_s) / (busy + sums.doubtful_s)
+    meant = max(sums.asked_s - sums.planned_s, busy + sums.doubtful_s)
     up = min(busy - sums.unplanned_s, meant)
     # Rounding must not put the value outside of its own bounds.
     low, high = min(up / meant, value), max(1 - sums.unplanned_s / meant, value)
@@ -127,9 +128,10 @@ def _alarm_load(sums: KpiSums) -> Answer:
 DEFINITIONS: tuple[KpiDefinition, ...] = (
     KpiDefinition(
         "availability", "1", "Availability", "可用率",
-        "Share of the planned time seen in which the machines were not down unplanned.",
-        "在可见的计划时间内，设备未发生非计划停机的比例。",
-        "ISO 22400-2; SMRP 2.2", "1 - unplanned / (seen - planned)", _availability, better=1,
+        "Share of the planned time seen in which the machines were not down unplanned; "
+        "time without data beside a stop counts as down.",
+        "在可见的计划时间内，设备未发生非计划停机的比例；紧邻停机的无数据时间按停机计。",
+        "ISO 22400-2; SMRP 2.2", "1 - (unplanned + doubtful) / (seen - planned + doubtful)", _availability, better=1,
     ),
     KpiDefinition(
         "performance", "1", "Performance", "性能率",

@@ -29,10 +29,10 @@ async def compare_kpis(
 
     Raises ``ValueError`` as :func:`analytics.compute_kpis`.
     """
-    start, end = period_counted(start, end, ask.machine is not None or ask.group_by == "machine")
+    start, end = await period_counted(connection, start, end, ask)
     spans = [(start, end), (start - (end - start), start)]
     if baseline is not None:
-        spans.append(period_counted(*baseline, single=False))
+        spans.append(await period_counted(connection, *baseline, ask))
     by_key: dict[str, dict[datetime, KpiGroup]] = {}
     for group in await compute_spans(connection, spans, ask):
         by_key.setdefault(group.key, {})[group.start] = group
@@ -52,6 +52,7 @@ async def kpi_series(connection: Connection, start: datetime, end: datetime, eve
 
     Raises ``ValueError`` where the series would be longer than anyone reads, or a site has no shifts.
     """
+    start, end = await period_counted(connection, start, end, ask)
     sites = await list_calendars(connection, ask.site)
     shifts = await list_shifts(connection, ask.site) if every == "shift" else []
     found: list[Compared] = []

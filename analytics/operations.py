@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from analytics.calendar import off_shift, shift_of
 from analytics.indicators import Array, indicators
-from analytics.operation import GAP_US, MINUTE_US, Interval, count_standstills, state_intervals
+from analytics.operation import (
+    GAP_US,
+    MINUTE_US,
+    Interval,
+    count_standstills,
+    note_stops,
+    state_intervals,
+    unsettled,
+)
 from analytics.plant import LivePlant
 from analytics.repetition import repeat
 from analytics.states import StateCode, classify_states
@@ -22,9 +30,9 @@ from historian import (
     StateRow,
     end_downtime,
     extend_states,
-    load_current_states,
     load_planned_stops,
     load_shifts_of,
+    load_unsettled_states,
     minutes_span,
     open_downtime,
     read_rollup,
@@ -56,7 +64,8 @@ class OperationService:
         self._plant = plant
         self._clock = clock
         self._tick_s = tick_s
-        self._base: dict[int, Interval] = {}
+        # Of each machine the newest interval, and what before it is still judged with it.
+        self._base: dict[int, list[Interval]] = {}
         self._shown: dict[int, tuple[str, int]] = {}
         self._known = -1
         self._alike: list[_Alike] = []
@@ -97,14 +106,19 @@ class OperationService:
     async def _take_up(self, connection: Connection) -> None:
         self._alike = _Alike.groups(self._plant.machines)
         self._caught_up.clear()
-        known = await load_current_states(connection)
+        known = await load_unsettled_states(connection)
         for machine in self._plant.machines:
             if machine.id in self._base or machine.id not in known:
                 continue
-            row = known[machine.id]
-            # What a standstill counts as is decided anew; underneath it is a standstill.
-            state = "stopped" if row.state in ("down", "maintenance") else row.state
-            self._base[machine.id] = Interval(to_microseconds(row.started_at), to_microseconds(row.ended_at), state)
+            intervals: list[Interval] = []
+            for row in known[machine.id]:
+                # What a standstill counts as is decided anew; underneath it is a standstill.
+                state = "stopped" if row.state in ("down", "maintenance") else row.state
+                start, end = to_microseconds(row.started_at), to_microseconds(row.ended_at)
+                if intervals and (intervals[-1].state, intervals[-1].end) == (state, start):
+                    start = intervals.pop().start
+                intervals.append(Interval(start, end, state))
+            self._base[machine.id] = unsettled(intervals)
 
     async def _follow_all(self, connection: Connection, now: int) -> None:
         """Take the minutes in that have been rolled up since the last look, of all machines at once."""
@@ -125,24 +139,24 @@ class OperationService:
                     continue  # its past comes first
                 minutes = [(since + number * MINUTE_US, int(code)) for number, code in enumerate(codes)]
                 intervals = state_intervals(minutes, before)
-                if not intervals or intervals[-1] == before:
-                    continue
                 newest = intervals[-1]
-                if newest.start == before.start and newest.state != "stopped":
+                if newest == before[-1]:
+                    continue
+                if newest.start == before[-1].start and newest.state != "stopped":
                     going_on.append((machine.id, to_datetime(newest.start), to_datetime(newest.end)))
                 else:
                     await self._store(connection, machine, intervals)
-                self._base[machine.id] = newest
+                self._base[machine.id] = unsettled(intervals)
         await extend_states(connection, going_on)
 
     async def _follow_minutes(self, connection: Connection, machine: Machine) -> bool:
         """Take a day of new minutes in; whether there may be more."""
-        before = self._base.get(machine.id)
+        before = self._base.get(machine.id, [])
         ids = list(machine.signal_ids.values())
         span = await minutes_span(connection, ids)
         if span is None:
             return False
-        start = before.end if before is not None else to_microseconds(span[0])
+        start = before[-1].end if before else to_microseconds(span[0])
         if to_microseconds(span[1]) < start:
             return False
         end = min(start + _MOST_MINUTES * MINUTE_US, to_microseconds(span[1]) + MINUTE_US)
@@ -156,10 +170,11 @@ class OperationService:
         reached = end < to_microseconds(span[1])
         if not intervals:
             return reached
-        if intervals[-1] != before:
+        is_new = not before or intervals[-1] != before[-1]
+        if is_new:
             await self._store(connection, machine, intervals)
-        self._base[machine.id] = intervals[-1]
-        return reached and intervals[-1] != before
+        self._base[machine.id] = unsettled(intervals)
+        return reached and is_new
 
     async def _store(self, connection: Connection, machine: Machine, intervals: Sequence[Interval]) -> None:
         template = template_library()[machine.template]
@@ -170,20 +185,25 @@ class OperationService:
             last = to_datetime(intervals[-1].end)
             free = off_shift(first, last, [shift_of(row) for row in shifts], ZoneInfo(machine.time_zone))
             planned += [(to_microseconds(since), to_microseconds(until)) for since, until in free]
-        counted = count_standstills(intervals, template.standstill_s(machine.nameplate), planned)
+        allowed_s = template.standstill_s(machine.nameplate)
+        counted = count_standstills(intervals, allowed_s, planned)
         rows = [StateRow(to_datetime(entry.start), to_datetime(entry.end), entry.state) for entry in counted]
         async with connection.transaction():
             await replace_states(connection, machine.id, machine.tenant_id, rows)
-            for number, entry in enumerate(counted):
-                if entry.state not in ("down", "maintenance"):
-                    continue
-                began = to_datetime(entry.start)
+            for stop in note_stops(intervals, allowed_s, planned):
+                began = to_datetime(stop.start)
                 await open_downtime(
-                    connection, machine.tenant_id, machine.id, began, planned=entry.state == "maintenance"
+                    connection,
+                    machine.tenant_id,
+                    machine.id,
+                    began,
+                    planned=stop.planned,
+                    earliest_start=to_datetime(stop.earliest) if stop.earliest is not None else None,
+                    seen_again=stop.seen_again,
                 )
-                # A stop ends when the machine is seen to do something else; losing sight of it is no end.
-                if number + 1 < len(counted):
-                    await end_downtime(connection, machine.id, began, to_datetime(entry.end))
+                if stop.end is not None:
+                    latest = to_datetime(stop.latest) if stop.latest is not None else None
+                    await end_downtime(connection, machine.id, began, to_datetime(stop.end), latest)
 
     async def _show_now(self, connection: Connection, now: int) -> None:
         """The state of this moment, from the newest readings; off-line where there are none."""
@@ -197,7 +217,7 @@ class OperationService:
             newest = codes.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
             for place, row in enumerate(alike.rows):
                 machine = self._plant.machines[row]
-                base = self._base.get(machine.id)
+                base = next(reversed(self._base.get(machine.id, [])), None)
                 if known[place].any():
                     state = StateCode(int(codes[place, newest[place]])).name.lower()
                 elif base is not None and now - base.end <= GAP_US:

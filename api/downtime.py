@@ -42,7 +42,11 @@ class Phase(BaseModel):
 
 
 class Downtime(BaseModel):
-    """A stop; ``ended_at`` is null while it lasts, ``failure_mode`` is the finding that preceded it."""
+    """A stop; ``ended_at`` is null while it lasts, ``failure_mode`` is the finding that preceded it.
+
+    earliest_start, latest_end: where no data came before or after it, since when and until when it may have lasted;
+    seen_again: the stop before it goes on after a time without data
+    """
 
     id: int
     machine: str
@@ -50,6 +54,9 @@ class Downtime(BaseModel):
     site: str
     started_at: datetime
     ended_at: datetime | None
+    earliest_start: datetime | None
+    latest_end: datetime | None
+    seen_again: bool
     planned: bool
     reason: str | None
     reason_by: str | None

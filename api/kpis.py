@@ -56,7 +56,7 @@ class Exposure(BaseModel):
 class KpiGroup(BaseModel):
     """The KPIs of a site, line, template or machine; of a site by day, week, month or shift (``label``: its name).
 
-    start, end: the time that was counted: a period longer than two days is widened to whole hours
+    start, end: the time that was counted: more than two days of more than 2,000 machines are widened to whole hours
     previous_exposure, baseline_exposure: null where the values are not compared
     """
 

@@ -133,7 +133,7 @@ async def open_due(connection: TenantConnection, _user: Engineer) -> dict[str, l
         for plan in await maintenance.list_plans(connection)
         if due(plan, now).is_due and not plan.open
     ]
-    return {"opened": opened}
+    return {"opened": [order for order in opened if order is not None]}
 
 
 @router.get("/spare-parts")

@@ -1,33 +1,44 @@
 """Work orders: opened from a finding or by hand, closed with what was found and what it cost."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from api.context import TenantConnection
-from api.identity import Engineer
+from api.identity import Engineer, Viewer
 from api.paging import Cursor, Limit, Page, decode_time_cursor, encode_cursor
 from api.problems import Problem, not_found
 from historian import (
     Connection,
     NewWorkOrder,
     WorkOrderError,
+    WorkOrderRoleError,
     add_work_order,
     change_work_order,
     get_finding,
     get_work_order,
+    list_steps,
     list_work_orders,
     maintenance,
 )
-from plant import fault_library
+from plant import fault_library, work_states, work_steps
 
 router = APIRouter(tags=["work orders"])
 
 Kind = Literal["corrective", "preventive", "condition_based", "inspection"]
-State = Literal["open", "in_progress", "done", "cancelled"]
 Verdict = Literal["confirmed", "other_fault", "nothing_found"]
+
+
+def _state(key: str) -> str:
+    if key not in work_states():
+        raise ValueError(f"must be one of {', '.join(work_states())}")
+    return key
+
+
+State = Annotated[str, AfterValidator(_state)]
+_REQUEST = Field(None, max_length=100, description="a name of your own: what is sent again by it is noted once")
 _NOTES = ("verdict", "found_mode", "checklist", "attachments", "meter_readings")
 
 
@@ -77,6 +88,29 @@ class WorkOrderChange(BaseModel):
     meter_readings: dict[str, float] | None = None
 
 
+class Step(BaseModel):
+    """A step from one state to another, who took it and when."""
+
+    from_state: str
+    to_state: str
+    taken_by: str
+    taken_at: datetime
+
+
+class WorkState(BaseModel):
+    """A state of work orders; is_open: it is being worked on; is_done: its cost counts; next: where it can go.
+
+    next: state -> the least role that may take it there
+    """
+
+    key: str
+    name_en: str
+    name_zh: str
+    is_open: bool
+    is_done: bool
+    next: dict[str, str]
+
+
 class JobDetail(BaseModel):
     """What a work order holds beside its row: evidence as it was, check list, labour, parts, what was found."""
 
@@ -90,6 +124,7 @@ class JobDetail(BaseModel):
     found_mode: str | None
     labour: list[dict[str, Any]]
     parts: list[dict[str, Any]]
+    steps: list[Step]
 
 
 class FromFinding(BaseModel):
@@ -104,6 +139,7 @@ class Labour(BaseModel):
     person: str = Field(min_length=1, max_length=100)
     hours: float = Field(gt=0)
     rate: float = Field(ge=0)
+    request: str | None = _REQUEST
 
 
 class UsedPart(BaseModel):
@@ -111,6 +147,7 @@ class UsedPart(BaseModel):
 
     part: str
     quantity: float = Field(gt=0)
+    request: str | None = _REQUEST
 
 
 @router.get("/work-orders")
@@ -133,6 +170,15 @@ async def work_orders(
     )
 
 
+@router.get("/work-orders/states")
+async def states(_user: Viewer) -> list[WorkState]:
+    """The states that a work order goes through, and who may take it from one to which."""
+    return [
+        WorkState(**state.model_dump(), next={key: step.role for key, step in work_steps(state.key).items()})
+        for state in work_states().values()
+    ]
+
+
 @router.post("/work-orders", status_code=201)
 async def open_work_order(connection: TenantConnection, _user: Engineer, body: WorkOrderToOpen) -> WorkOrder:
     """Open a job."""
@@ -144,12 +190,12 @@ async def open_work_order(connection: TenantConnection, _user: Engineer, body: W
 
 
 @router.patch("/work-orders/{order_id}")
-async def change(connection: TenantConnection, _user: Engineer, order_id: int, body: WorkOrderChange) -> WorkOrder:
-    """Change a job: open -> in_progress -> done or cancelled."""
+async def change(connection: TenantConnection, user: Engineer, order_id: int, body: WorkOrderChange) -> WorkOrder:
+    """Change a job, or take it to its next state (``GET /work-orders/states``); asking again changes nothing."""
     known = await get_work_order(connection, order_id)
     if known is None:
         raise not_found("work order", order_id)
-    closing = body.state == "done" and known.state != "done"
+    closing = body.state is not None and work_states()[body.state].is_done and not work_states()[known.state].is_done
     if closing and known.finding_id is not None and not (body.verdict or body.found or known.found):
         raise Problem(
             422,
@@ -162,7 +208,9 @@ async def change(connection: TenantConnection, _user: Engineer, order_id: int, b
     changes = body.model_dump()
     notes = {name: changes.pop(name) for name in _NOTES}
     try:
-        row = await change_work_order(connection, order_id, **changes)
+        row = await change_work_order(connection, order_id, **changes, by=user.name, role=user.role)
+    except WorkOrderRoleError as problem:
+        raise Problem(403, f"{problem}; your role is {user.role}.") from None
     except WorkOrderError as problem:
         raise Problem(409, f"{problem}.", detail_zh="工单当前状态不允许此操作，请刷新页面。") from None
     await maintenance.note_work(connection, order_id, **notes)
@@ -175,7 +223,9 @@ async def work_order(connection: TenantConnection, order_id: int) -> JobDetail:
     job = await maintenance.get_job(connection, order_id)
     if job is None:
         raise not_found("work order", order_id)
-    return JobDetail.model_validate(job, from_attributes=True)
+    steps = [Step.model_validate(step, from_attributes=True) for step in await list_steps(connection, order_id)]
+    held = {name: getattr(job, name) for name in JobDetail.model_fields if name != "steps"}
+    return JobDetail(**held, steps=steps)
 
 
 @router.post("/findings/{finding_id}/work-order", status_code=201)
@@ -211,18 +261,17 @@ async def open_answer(
 @router.post("/work-orders/{order_id}/labour", status_code=204)
 async def add_labour(connection: TenantConnection, _user: Engineer, order_id: int, body: Labour) -> None:
     """Note hours worked; the job's hours and cost follow."""
-    if not await maintenance.add_labour(connection, order_id, body.person, body.hours, body.rate):
+    if not await maintenance.add_labour(connection, order_id, body.person, body.hours, body.rate, body.request):
         raise Problem(409, f"Work order {order_id} is not being worked on.", detail_zh="该工单已关闭。")
 
 
 @router.post("/work-orders/{order_id}/parts", status_code=204)
 async def use_part(connection: TenantConnection, _user: Engineer, order_id: int, body: UsedPart) -> None:
     """Take a spare part from stock; the job's cost follows."""
-    async with connection.transaction():
-        if not await maintenance.use_part(connection, order_id, body.part, body.quantity):
-            raise Problem(
-                409,
-                f"There are no {body.quantity:g} of {body.part} in stock, or the job is closed.",
-                detail_zh=f"{body.part} 库存不足 {body.quantity:g}，或工单已关闭。",
-                field="quantity",
-            )
+    if not await maintenance.use_part(connection, order_id, body.part, body.quantity, body.request):
+        raise Problem(
+            409,
+            f"There are no {body.quantity:g} of {body.part} in stock, or the job is closed.",
+            detail_zh=f"{body.part} 库存不足 {body.quantity:g}，或工单已关闭。",
+            field="quantity",
+        )

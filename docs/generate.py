@@ -226,6 +226,7 @@ GENERATORS: dict[str, Callable[[], str]] = {
     "kpis": knowledge.kpis,
     "standstills": knowledge.standstills,
     "kpi_example": knowledge.kpi_example,
+    "work_states": knowledge.work_states,
     "routes": routes,
     "grafana": grafana,
 }

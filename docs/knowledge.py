@@ -11,7 +11,8 @@ from analytics.diagnosis import diagnose
 from analytics.indicators import derating, indicators
 from analytics.kpi import evaluate
 from historian import KpiSums
-from plant import fault_library, template_library, unit
+from plant import fault_library, template_library, unit, work_steps
+from plant import work_states as states_of_work
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -230,6 +231,25 @@ def standstills() -> str:
             (template.key, "any" if rule.duty == "*" else rule.duty, f"{rule.standstill_s / 60:g} min")
             for template in template_library().values()
             for rule in template.operating
+        ),
+    )
+
+
+def work_states() -> str:
+    """The states of a work order, and where each leads."""
+    return table(
+        ("state", "name", "中文", "may become"),
+        (
+            (
+                f"`{state.key}`",
+                state.name_en,
+                state.name_zh,
+                ", ".join(
+                    f"`{key}`" + ("" if step.role == "engineer" else f" (by an {step.role})")
+                    for key, step in work_steps(state.key).items()
+                ),
+            )
+            for state in states_of_work().values()
         ),
     )
 

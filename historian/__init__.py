@@ -57,7 +57,7 @@ from historian.gateways import (
 )
 from historian.grafana import grafana_queries
 from historian.history import FailureRecord, import_history
-from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, load_kpi_sums
+from historian.kpi import GROUP_KEYS, KpiAsk, KpiRow, count_machines, load_kpi_sums
 from historian.kpi_rollup import whole_hours
 from historian.kpi_sums import KpiSums
 from historian.latest import Latest, LatestKeeper, newest_reading, read_latest
@@ -69,8 +69,8 @@ from historian.operation import (
     StateRow,
     end_downtime,
     extend_states,
-    load_current_states,
     load_planned_stops,
+    load_unsettled_states,
     open_downtime,
     replace_states,
     set_states,
@@ -104,14 +104,16 @@ from historian.sizes import compress_now, reading_bytes
 from historian.stop_changes import StopError, StopShare, mark_phases, merge_stops, split_stop, stops_by_reason
 from historian.summaries import BlockSummaries
 from historian.work_orders import (
-    TRANSITIONS,
     NewWorkOrder,
+    TakenStep,
     WorkOrder,
     WorkOrderError,
+    WorkOrderRoleError,
     add_work_order,
     change_work_order,
     get_work_order,
     has_work_orders,
+    list_steps,
     list_work_orders,
     record_work,
 )
@@ -120,7 +122,6 @@ __all__ = [
     "GROUP_KEYS",
     "READING",
     "READING_1MIN",
-    "TRANSITIONS",
     "AlarmRow",
     "BlockSummaries",
     "Compacted",
@@ -163,9 +164,11 @@ __all__ = [
     "StopError",
     "StopShare",
     "StoredModel",
+    "TakenStep",
     "Trend",
     "WorkOrder",
     "WorkOrderError",
+    "WorkOrderRoleError",
     "accounts",
     "acknowledge_alarm",
     "active_alarms",
@@ -181,6 +184,7 @@ __all__ = [
     "close_finding",
     "compact_closed",
     "compress_now",
+    "count_machines",
     "drop_empty",
     "drop_older_than",
     "end_downtime",
@@ -212,8 +216,8 @@ __all__ = [
     "list_signals",
     "list_sites",
     "list_states",
+    "list_steps",
     "list_work_orders",
-    "load_current_states",
     "load_directory",
     "load_energy_peers",
     "load_judged",
@@ -224,6 +228,7 @@ __all__ = [
     "load_positions",
     "load_shifts_of",
     "load_specs",
+    "load_unsettled_states",
     "locked_position",
     "maintenance",
     "mark_dirty",

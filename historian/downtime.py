@@ -10,7 +10,7 @@ LIST = """
 select event.id, machine.id as machine_id, machine.code as machine, site.key as site, event.started_at, event.ended_at,
     event.planned, event.reason, event.reason_by, event.failure_mode, machine.downtime_cost_per_h,
     site.currency, event.reason_key, event.edited_by, event.detected_at, event.notified_at, event.responded_at,
-    event.repaired_at
+    event.repaired_at, event.earliest_start, event.latest_end, event.seen_again
 from downtime_event event
 join machine on machine.id = event.machine_id join site on site.id = machine.site_id
 where ($1::int is null or machine.id = $1)
@@ -35,7 +35,11 @@ returning id
 
 @dataclass(frozen=True, slots=True)
 class DowntimeRow:
-    """A stop; ``ended_at`` is None while it lasts."""
+    """A stop; ``ended_at`` is None while it lasts.
+
+    earliest_start, latest_end: where no data came before or after it, since when and until when it may have lasted;
+    seen_again: the stop before it goes on after a time without data
+    """
 
     id: int
     machine_id: int
@@ -55,6 +59,9 @@ class DowntimeRow:
     notified_at: datetime | None = None
     responded_at: datetime | None = None
     repaired_at: datetime | None = None
+    earliest_start: datetime | None = None
+    latest_end: datetime | None = None
+    seen_again: bool = False
 
 
 @dataclass(frozen=True, slots=True)

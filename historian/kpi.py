@@ -1,7 +1,7 @@
 """What KPIs are computed from, for any period: states, stops, jobs, energy, pieces and alarms, added up in SQL.
 
-Whole hours of sites, lines and templates come from the roll-up (:mod:`historian.kpi_rollup`), everything else from
-the rows themselves.
+Of sites, lines and templates whole hours come from the roll-up (:mod:`historian.kpi_rollup`); what is before and
+after them, and single machines, from the rows themselves.
 """
 
 from collections.abc import Sequence
@@ -34,6 +34,11 @@ with chosen as (
     select since, until, number::int from unnest($1::timestamptz[], $2::timestamptz[])
         with ordinality as entry (since, until, number)
 )
+"""
+COUNT = """
+select count(*) from machine join site on site.id = machine.site_id
+where ($1::text is null or site.key = $1) and ($2::int is null or machine.id = $2)
+    and ($3::text is null or machine.template = $3) and ($4::text is null or site.time_zone = $4)
 """
 # A machine counts from commissioning to scrapping, and until now. Most machines share these: counted together.
 MACHINES = """
@@ -71,7 +76,8 @@ _SECONDS = """
             + case until.state when '{state}' then until.seconds else 0 end
             - case since.state when '{state}' then since.seconds else 0 end as {state}"""
 # Seconds in each state, clipped to the span: of each machine the difference between the interval that holds the
-# span's end, or is the last before it, and the one that does so for its start (primary key machine_state).
+# span's end, or is the last before it, and the one that does so for its start, which is mostly the same (primary key
+# machine_state).
 STATES = f"""
 select key, number, {", ".join(f"sum({state})::float8 as {state}_s" for state in _STATES)},
     count(*) filter (where {" + ".join(state for state in _STATES if state != "off_line")} > 1e-6)::float8 as networked
@@ -79,29 +85,45 @@ from (
     select chosen.key, span.number,{",".join(_SECONDS.format(place=n + 1, state=key) for n, key in enumerate(_STATES))}
     from span cross join chosen
     cross join lateral (
-        select state, seconds_before, extract(epoch from least(ended_at, span.until) - started_at)::float8 as seconds
+        select state, seconds_before, started_at, ended_at,
+            extract(epoch from least(ended_at, span.until) - started_at)::float8 as seconds
         from machine_state where machine_id = chosen.id and started_at < span.until order by started_at desc limit 1
     ) until
     left join lateral (
-        select state, seconds_before, extract(epoch from least(ended_at, span.since) - started_at)::float8 as seconds
-        from machine_state where machine_id = chosen.id and started_at < span.since order by started_at desc limit 1
+        select until.state, until.seconds_before,
+            extract(epoch from least(until.ended_at, span.since) - until.started_at)::float8 as seconds
+        where until.started_at < span.since
+        union all (
+            select state, seconds_before,
+                extract(epoch from least(ended_at, span.since) - started_at)::float8 as seconds
+            from machine_state
+            where machine_id = chosen.id and started_at < span.since and until.started_at >= span.since
+            order by started_at desc limit 1
+        )
     ) since on true
 ) as spent
 group by 1, 2
 """
 # Stops that touch the span, clipped; a stop that lasts ends where its machine was last seen (primary key
-# machine_state, asked for those alone). A repair belongs to the span in which its stop began, as a whole.
+# machine_state, asked for those alone). A repair belongs to the span in which its stop began, as a whole. In doubt is
+# the time without data before and after an unplanned stop, of one that lasts until now.
 STOPS = """
 select key, number,
     coalesce(sum(inside) filter (where planned), 0)::float8 as planned_s,
     coalesce(sum(inside) filter (where not planned), 0)::float8 as unplanned_s,
+    coalesce(sum(doubtful) filter (where not planned), 0)::float8 as doubtful_s,
     coalesce(sum(inside / 3600 * downtime_cost_per_h) filter (where not planned), 0)::float8 as downtime_cost,
-    count(*) filter (where not planned and begun)::float8 as failures,
+    count(*) filter (where not planned and begun and not seen_again)::float8 as failures,
     coalesce(sum(whole) filter (where not planned and begun), 0)::float8 as repair_s
 from (
-    select chosen.key, span.number, event.planned, chosen.downtime_cost_per_h,
-        extract(epoch from least(stop.until, span.until) - greatest(event.started_at, span.since)) as inside,
-        extract(epoch from stop.until - event.started_at) as whole, event.started_at >= span.since as begun
+    select chosen.key, span.number, event.planned, event.seen_again, chosen.downtime_cost_per_h,
+        extract(epoch from greatest(interval '0',
+            least(stop.until, span.until) - greatest(event.started_at, span.since))) as inside,
+        extract(epoch from greatest(interval '0',
+            least(event.started_at, span.until) - greatest(possible.since, span.since))
+        + greatest(interval '0', least(possible.until, span.until) - greatest(stop.until, span.since))) as doubtful,
+        extract(epoch from stop.until - event.started_at) as whole,
+        event.started_at >= span.since and event.started_at < span.until as begun
     from downtime_event event
     join chosen on chosen.id = event.machine_id
     cross join lateral (
@@ -112,7 +134,11 @@ from (
             event.started_at
         ) as until
     ) as stop
-    join span on event.started_at < span.until and (stop.until > span.since or event.started_at >= span.since)
+    cross join lateral (
+        select coalesce(event.earliest_start, event.started_at) as since, greatest(stop.until, coalesce(
+            event.latest_end, case when event.ended_at is null then least(now(), chosen.gone) end)) as until
+    ) as possible
+    join span on possible.since < span.until and (possible.until > span.since or event.started_at >= span.since)
     {which}
 ) as touched
 group by 1, 2
@@ -128,7 +154,8 @@ select key, number,
     count(*) filter (where kind = 'corrective')::float8 as jobs_unplanned
 from (
     select machine_id, kind, closed_at, labour_h * labour_rate + parts_cost as cost from work_order
-    where state = 'done' and closed_at >= (select min(since) from span) and closed_at < (select max(until) from span)
+    where state in ('done', 'closed')
+        and closed_at >= (select min(since) from span) and closed_at < (select max(until) from span)
 ) as job
 join chosen on chosen.id = job.machine_id join span on closed_at >= since and closed_at < until
 group by 1, 2
@@ -159,6 +186,9 @@ group by 1, 2
 """
 _FACTS = (STATES, STOPS.format(which=""), WORK, ENERGY, PRODUCTION, ALARMS)
 _LASTING = STOPS.format(which="where event.ended_at is null")
+_ENDED = STOPS.format(which="where event.ended_at is not null")
+# Of less than an hour before and after whole hours: what does not come from the roll-up.
+_EDGES = (STATES, _ENDED, WORK, ALARMS)
 _NOT_SUMS = ("key", "number", "currencies", "site_id")
 # Machines times spans; more of them are too many to look each up.
 _MOST_LOOKED_UP = 50_000
@@ -185,6 +215,12 @@ class KpiRow:
     sums: KpiSums
 
 
+async def count_machines(connection: Connection, ask: KpiAsk) -> int:
+    """How many machines are asked for."""
+    count: int = await connection.fetchval(COUNT, ask.site, ask.machine, ask.template, ask.zone)
+    return count
+
+
 async def load_kpi_sums(connection: Connection, spans: Sequence[Span], ask: KpiAsk) -> list[KpiRow]:
     """Sums by group and span, exact to the microsecond (energy: whole hours), for the tenant at work.
 
@@ -196,18 +232,25 @@ async def load_kpi_sums(connection: Connection, spans: Sequence[Span], ask: KpiA
     machines = await connection.fetch(chosen + MACHINES, *arguments)
     found: dict[tuple[str, int], dict[str, float]] = {(row["key"], row["number"]): _amounts(row) for row in machines}
 
-    async def add(statement: str, *values: object) -> None:
+    async def add(statement: str, *values: object, numbers: Sequence[int] = (), without: Sequence[str] = ()) -> None:
         for row in await connection.fetch(statement, *values):
-            known = found.get((row["key"], row["number"]), {})
+            number = numbers[row["number"] - 1] if numbers else row["number"]
+            known = found.get((row["key"], number), {})
             for key, value in _amounts(row).items():
-                known[key] = known.get(key, 0.0) + value
+                if key not in without:
+                    known[key] = known.get(key, 0.0) + value
 
-    rolled_up = ask.machine is None and ask.group_by in kpi_rollup.KEYS
-    if rolled_up and kpi_rollup.is_whole_hours(spans):
-        statement = kpi_rollup.SUMS.format(key=kpi_rollup.KEYS[ask.group_by])
-        await add(statement, *kpi_rollup.pieces(spans), ask.site, ask.template, ask.zone)
-        await add(chosen + _LASTING, *arguments)
-        await add(chosen + PRODUCTION, *arguments)
+    if ask.machine is None and ask.group_by in kpi_rollup.KEYS:
+        whole, edges = kpi_rollup.divide(spans)
+        if whole:
+            statement = kpi_rollup.SUMS.format(key=kpi_rollup.KEYS[ask.group_by])
+            await add(statement, *kpi_rollup.pieces(whole), ask.site, ask.template, ask.zone)
+        if edges:
+            numbers, *borders = (list(column) for column in zip(*edges, strict=True))
+            for statement in _EDGES:
+                await add(chosen + statement, *borders, *arguments[2:], numbers=numbers, without=("networked",))
+        for statement in (_LASTING, PRODUCTION):
+            await add(chosen + statement, *arguments)
         if sum(row["machines"] for row in machines) <= _MOST_LOOKED_UP:
             await add(chosen + NETWORKED, *arguments)
         else:

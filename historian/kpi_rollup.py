@@ -1,12 +1,12 @@
-"""KPI sums of whole hours from the roll-up that triggers keep (migration 0015)."""
+"""KPI sums of whole hours from the roll-up that triggers keep (migrations 0015 and 0021)."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 _HOUR = timedelta(hours=1)
 _US_COLUMNS = (
-    "running", "idle", "starting", "stopped", "down", "maintenance", "off_line", "planned", "unplanned", "repair",
-    "energy",
+    "running", "idle", "starting", "stopped", "down", "maintenance", "off_line", "planned", "unplanned", "doubtful",
+    "repair", "energy",
 )  # fmt: skip
 _COLUMNS = (
     "failures", "downtime_cost", "corrective_cost", "preventive_cost", "condition_based_cost", "inspection_cost",
@@ -31,29 +31,46 @@ where ($5::text is null or site.key = $5) and ($6::text is null or rolled.templa
 group by 1, 2
 """
 Span = tuple[datetime, datetime]
+# A part of a span: its number, counted from 1, start and end.
+Part = tuple[int, datetime, datetime]
 
 
-def is_whole_hours(spans: Sequence[Span]) -> bool:
-    """Whether the roll-up answers these spans exactly: all borders on the hour."""
-    return all(_hour(border) == border for span in spans for border in span)
+def divide(spans: Sequence[Span]) -> tuple[list[Part], list[Part]]:
+    """Spans as the whole hours (UTC) within them, and what is left before and after those.
+
+    >>> from datetime import UTC, datetime
+    >>> whole, edges = divide([(datetime(2026, 1, 1, 22, 40, tzinfo=UTC), datetime(2026, 1, 2, 1, tzinfo=UTC))])
+    >>> [(since.hour, until.hour) for _, since, until in whole], [(s.minute, u.minute) for _, s, u in edges]
+    ([(23, 1)], [(40, 0)])
+    """
+    whole: list[Part] = []
+    edges: list[Part] = []
+    for number, (since, until) in enumerate(spans, start=1):
+        first, last = _hour(since + _HOUR - timedelta(microseconds=1)), _hour(until)
+        if first < last:
+            whole.append((number, first, last))
+            edges += [(number, since, first), (number, last, until)]
+        else:
+            edges.append((number, since, until))
+    return whole, [part for part in edges if part[1] < part[2]]
 
 
 def whole_hours(start: datetime, end: datetime) -> Span:
-    """The whole hours that hold a period."""
+    """The whole hours (UTC) that hold a period."""
     last = _hour(end)
     return _hour(start), last if last == end else last + _HOUR
 
 
-def pieces(spans: Sequence[Span]) -> tuple[list[int], list[int], list[datetime], list[datetime]]:
-    """Spans in as few buckets as there are: hours, whole days (UTC), hours; (span, width, start, end) by column.
+def pieces(whole: Sequence[Part]) -> tuple[list[int], list[int], list[datetime], list[datetime]]:
+    """Whole hours in as few buckets as there are: hours, whole days (UTC), hours; (span, width, start, end) by column.
 
     >>> from datetime import UTC, datetime
-    >>> span = (datetime(2026, 1, 1, 22, tzinfo=UTC), datetime(2026, 1, 3, 1, tzinfo=UTC))
-    >>> [(width, since.day, since.hour, until.day, until.hour) for _, width, since, until in zip(*pieces([span]))]
+    >>> part = (1, datetime(2026, 1, 1, 22, tzinfo=UTC), datetime(2026, 1, 3, 1, tzinfo=UTC))
+    >>> [(width, since.day, since.hour, until.day, until.hour) for _, width, since, until in zip(*pieces([part]))]
     [(1, 1, 22, 2, 0), (24, 2, 0, 3, 0), (1, 3, 0, 3, 1)]
     """
     found: list[tuple[int, int, datetime, datetime]] = []
-    for number, (since, until) in enumerate(spans, start=1):
+    for number, since, until in whole:
         first, last = _day(since + timedelta(days=1) - timedelta(microseconds=1)), _day(until)
         if first < last:
             found += [(number, 1, since, first), (number, 24, first, last), (number, 1, last, until)]

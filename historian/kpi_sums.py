@@ -10,7 +10,8 @@ class KpiSums:
     asked_s: machine seconds of the period in which the machines existed; running_s .. off_line_s: of those, seen in
         each state
     planned_s, unplanned_s: stops of each kind, clipped to the period; failures: unplanned stops that began in it;
-        repair_s: whole length of those; downtime_cost: unplanned hours times each machine's cost per hour
+        repair_s: whole length of those; doubtful_s: time without data before and after unplanned stops, in which nobody
+        saw whether they lasted; downtime_cost: unplanned hours times each machine's cost per hour
     corrective_cost .. inspection_cost, jobs_planned, jobs_unplanned: work orders closed in the period, by kind
     kwh: energy measured in energy_s; rated_kwh: what rated power would have used in that time
     pieces, good, ideal_s: production counted over counted_s; ideal_s is pieces times the planned time of each
@@ -28,6 +29,7 @@ class KpiSums:
     off_line_s: float = 0.0
     planned_s: float = 0.0
     unplanned_s: float = 0.0
+    doubtful_s: float = 0.0
     failures: float = 0.0
     repair_s: float = 0.0
     downtime_cost: float = 0.0

@@ -5,7 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from historian.database import Connection
+from plant import work_states
 
+_OPEN = ", ".join(f"'{state.key}'" for state in work_states().values() if state.is_open)
+
+# Two who want the same job at once wait for one another: the second sees what the first has done.
+ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
 # A job from a finding carries its evidence as it was; one finding has one job that is not cancelled.
 FROM_FINDING = """
 insert into work_order (tenant_id, machine_id, kind, title, finding_id, assignee, evidence, checklist, due_at)
@@ -28,9 +33,11 @@ select evidence, checklist, attachments, meter_readings, due_at, plan_id, verdic
         from work_part join spare_part on spare_part.id = part_id where work_order_id = work_order.id) as parts
 from work_order where id = $1
 """
+WORKED_ON = f"select id from work_order where id = $1 and state in ({_OPEN}) for update"
 LABOUR = """
-insert into work_labour (tenant_id, work_order_id, person, hours, rate)
-select tenant_id, id, $2, $3, $4 from work_order where id = $1 and state in ('open', 'in_progress') returning id
+insert into work_labour (tenant_id, work_order_id, person, hours, rate, request)
+select tenant_id, id, $2, $3, $4, $5 from work_order where id = $1
+on conflict (work_order_id, request) do nothing
 """
 # The order's hours and their mean rate, so that hours times rate is what the labour cost.
 LABOUR_TOTAL = """
@@ -41,9 +48,9 @@ where work_order.id = $1
 TAKE_PART = """
 update spare_part set stock = stock - $2 where key = $1 and stock >= $2 returning id, tenant_id, unit_cost
 """
+PART_NOTED = "select exists (select from work_part where work_order_id = $1 and request = $2)"
 PART = """
-insert into work_part (tenant_id, work_order_id, part_id, quantity, unit_cost)
-select $2, id, $3, $4, $5 from work_order where id = $1 and state in ('open', 'in_progress') returning id
+insert into work_part (tenant_id, work_order_id, part_id, quantity, unit_cost, request) values ($1, $2, $3, $4, $5, $6)
 """
 PART_TOTAL = """
 update work_order set parts_cost = (select sum(quantity * unit_cost) from work_part where work_order_id = $1)
@@ -55,7 +62,7 @@ select finding.failure_mode, count(*) filter (where verdict = 'confirmed')::int 
     count(*) filter (where verdict = 'other_fault')::int as other_fault,
     count(*) filter (where verdict = 'nothing_found')::int as nothing_found
 from work_order join finding on finding.id = work_order.finding_id
-where work_order.state = 'done' and verdict is not null
+where work_order.state in ('done', 'closed') and verdict is not null
 group by 1 order by 1
 """
 PARTS = """
@@ -71,18 +78,18 @@ on conflict (tenant_id, key) do update set name = excluded.name, stock = exclude
     lead_time_days = excluded.lead_time_days, unit_cost = excluded.unit_cost, failure_modes = excluded.failure_modes
 """
 # Plans with when they were done last and what their machines have run since (primary key machine_state).
-PLANS = """
+PLANS = f"""
 select plan.id, plan.machine_id, machine.code as machine, site.key as site, plan.title, plan.kind, plan.every_days,
     plan.every_running_h, plan.checklist, last.since,
     coalesce((
         select sum(extract(epoch from ended_at - greatest(started_at, last.since))) / 3600 from machine_state
         where machine_id = plan.machine_id and ended_at > last.since and state in ('running', 'idle', 'starting')
     ), 0)::float8 as running_h,
-    exists (select from work_order where plan_id = plan.id and state in ('open', 'in_progress')) as open
+    exists (select from work_order where plan_id = plan.id and state in ({_OPEN})) as open
 from maintenance_plan plan join machine on machine.id = plan.machine_id join site on site.id = machine.site_id
 cross join lateral (
     select coalesce(max(closed_at), plan.starts_at) as since from work_order
-    where plan_id = plan.id and state = 'done'
+    where plan_id = plan.id and state in ('done', 'closed')
 ) as last
 where machine.scrapped_at is null
 order by plan.id
@@ -91,9 +98,10 @@ ADD_PLAN = """
 insert into maintenance_plan (tenant_id, machine_id, title, kind, every_days, every_running_h, checklist)
 select tenant_id, id, $2, $3, $4, $5, $6 from machine where id = $1 returning id
 """
-FROM_PLAN = """
+FROM_PLAN = f"""
 insert into work_order (tenant_id, machine_id, kind, title, plan_id, checklist, due_at)
-select tenant_id, machine_id, kind, title, id, checklist, $2 from maintenance_plan where id = $1 returning id
+select tenant_id, machine_id, kind, title, id, checklist, $2 from maintenance_plan
+where id = $1 and not exists (select from work_order where plan_id = $1 and state in ({_OPEN})) returning id
 """
 LIFE = """
 update machine set commissioned_at = coalesce($2, commissioned_at), scrapped_at = coalesce($3, scrapped_at),
@@ -182,7 +190,8 @@ class Plan:
 async def open_from_finding(
     connection: Connection, finding_id: int, title: str, assignee: str | None, checklist: list[dict[str, Any]]
 ) -> int | None:
-    """A work order for a finding; None where there is none, or it has one already."""
+    """A work order for a finding, in the caller's transaction; None where there is none, or it has one already."""
+    await connection.execute(ONE_AT_A_TIME, f"finding {finding_id}")
     order_id: int | None = await connection.fetchval(FROM_FINDING, finding_id, title, assignee, checklist)
     return order_id
 
@@ -208,26 +217,35 @@ async def get_job(connection: Connection, order_id: int) -> JobDetail | None:
     return JobDetail(*row.values()) if row is not None else None
 
 
-async def add_labour(connection: Connection, order_id: int, person: str, hours: float, rate: float) -> bool:
-    """Hours somebody worked; False where there is no order that is being worked on."""
-    if await connection.fetchval(LABOUR, order_id, person, hours, rate) is None:
+async def add_labour(
+    connection: Connection, order_id: int, person: str, hours: float, rate: float, request: str | None = None
+) -> bool:
+    """Hours somebody worked, in the caller's transaction; False where there is no order that is being worked on.
+
+    request: a name of the sender's own for it; what is sent again by the same name is noted once
+    """
+    if await connection.fetchval(WORKED_ON, order_id) is None:
         return False
+    await connection.execute(LABOUR, order_id, person, hours, rate, request)
     await connection.execute(LABOUR_TOTAL, order_id)
     return True
 
 
-async def use_part(connection: Connection, order_id: int, part: str, quantity: float) -> bool:
-    """Take a part out of stock for an order, in the caller's transaction.
+async def use_part(
+    connection: Connection, order_id: int, part: str, quantity: float, request: str | None = None
+) -> bool:
+    """Take a part out of stock for an order, in the caller's transaction; request: as in :func:`add_labour`.
 
-    False where there is no such part with so many in stock, or no order that is being worked on: the caller rolls
-    back then.
+    False where there is no such part with so many in stock, or no order that is being worked on; nothing is taken then.
     """
+    if await connection.fetchval(WORKED_ON, order_id) is None:
+        return False
+    if request is not None and await connection.fetchval(PART_NOTED, order_id, request):
+        return True
     taken = await connection.fetchrow(TAKE_PART, part, quantity)
     if taken is None:
         return False
-    arguments = (order_id, taken["tenant_id"], taken["id"], quantity, taken["unit_cost"])
-    if await connection.fetchval(PART, *arguments) is None:
-        return False
+    await connection.execute(PART, taken["tenant_id"], order_id, taken["id"], quantity, taken["unit_cost"], request)
     await connection.execute(PART_TOTAL, order_id)
     return True
 
@@ -277,9 +295,10 @@ async def add_plan(
     return plan_id
 
 
-async def open_from_plan(connection: Connection, plan_id: int, due_at: datetime) -> int:
-    """A work order for a plan that is due."""
-    order_id: int = await connection.fetchval(FROM_PLAN, plan_id, due_at)
+async def open_from_plan(connection: Connection, plan_id: int, due_at: datetime) -> int | None:
+    """A work order for a plan that is due, in the caller's transaction; None where it has an open one already."""
+    await connection.execute(ONE_AT_A_TIME, f"plan {plan_id}")
+    order_id: int | None = await connection.fetchval(FROM_PLAN, plan_id, due_at)
     return order_id
 
 

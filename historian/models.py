@@ -18,7 +18,8 @@ returning version
 # Machines that are other ones since: a finding was answered, or a look found that all is well (work_order_by_closing).
 CHANGED = """
 select machine_id, max(closed_at) as since from work_order
-where state = 'done' and closed_at >= $1 and (finding_id is not null or verdict is not null) group by machine_id
+where state in ('done', 'closed') and closed_at >= $1
+    and (finding_id is not null or verdict is not null) group by machine_id
 """
 # First and last minute that is rolled up, of some signals (index reading_1min_key, both ends).
 MINUTES_SPAN = """

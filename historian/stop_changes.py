@@ -9,8 +9,7 @@ import asyncpg
 from historian.database import Connection
 
 ONE = """
-select id, machine_id, started_at, ended_at, planned, reason, reason_key, failure_mode from downtime_event
-where id = $1 for update
+select started_at, ended_at, latest_end from downtime_event where id = $1 for update
 """
 MARK = """
 update downtime_event set detected_at = coalesce($2, detected_at), notified_at = coalesce($3, notified_at),
@@ -18,7 +17,7 @@ update downtime_event set detected_at = coalesce($2, detected_at), notified_at =
 where id = $1 returning id
 """
 CUT = """
-update downtime_event set ended_at = $2, edited_by = $3,
+update downtime_event set ended_at = $2, latest_end = null, edited_by = $3,
     detected_at = case when detected_at <= $2 then detected_at end,
     notified_at = case when notified_at <= $2 then notified_at end,
     responded_at = case when responded_at <= $2 then responded_at end,
@@ -26,13 +25,15 @@ update downtime_event set ended_at = $2, edited_by = $3,
 where id = $1
 """
 REST = """
-insert into downtime_event (tenant_id, machine_id, started_at, ended_at, planned, reason, reason_key, failure_mode,
-    edited_by)
-select tenant_id, machine_id, $2, $3, planned, reason, reason_key, failure_mode, $4 from downtime_event where id = $1
+insert into downtime_event (tenant_id, machine_id, started_at, ended_at, latest_end, planned, reason, reason_key,
+    failure_mode, edited_by)
+select tenant_id, machine_id, $2, $3, $5, planned, reason, reason_key, failure_mode, $4 from downtime_event
+where id = $1
 returning id
 """
 SOME = """
-select id, machine_id, started_at, ended_at from downtime_event where id = any($1) order by started_at for update
+select id, machine_id, started_at, ended_at, latest_end from downtime_event
+where id = any($1) order by started_at for update
 """
 BETWEEN = """
 select exists (
@@ -40,7 +41,7 @@ select exists (
 )
 """
 DROP = "delete from downtime_event where id = any($1)"
-EXTEND = "update downtime_event set ended_at = $2, edited_by = $3 where id = $1"
+EXTEND = "update downtime_event set ended_at = $2, latest_end = $4, edited_by = $3 where id = $1"
 # Unplanned stops of a period by reason, clipped to it; those that last count until now (index downtime_by_time).
 BY_REASON = """
 select case when whole < $3 then 'micro_stop' else coalesce(reason_key, 'unexplained') end as reason,
@@ -103,7 +104,7 @@ async def split_stop(connection: Connection, event_id: int, at: datetime, user: 
     if not stop["started_at"] < at < stop["ended_at"]:
         raise StopError(f"{at.isoformat()} is not inside of stop {event_id}", "该时刻不在停机时段内")
     await connection.execute(CUT, event_id, at, user)
-    second: int = await connection.fetchval(REST, event_id, at, stop["ended_at"], user)
+    second: int = await connection.fetchval(REST, event_id, at, stop["ended_at"], user, stop["latest_end"])
     return second
 
 
@@ -124,7 +125,7 @@ async def merge_stops(connection: Connection, event_ids: Sequence[int], user: st
     if await connection.fetchval(BETWEEN, first["machine_id"], first["started_at"], last["started_at"], ids):
         raise StopError("another stop lies between them: name it as well", "其间还有其他停机记录，请一并选择")
     await connection.execute(DROP, ids[1:])
-    await connection.execute(EXTEND, first["id"], last["ended_at"], user)
+    await connection.execute(EXTEND, first["id"], last["ended_at"], user, last["latest_end"])
     merged: int = first["id"]
     return merged
 

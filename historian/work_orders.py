@@ -1,11 +1,11 @@
-"""Work orders: opened, worked on, closed with what was found and what it cost."""
+"""Work orders: opened, taken from state to state, closed with what was found and what it cost."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from historian.database import Connection
-from plant import WorkRecord
+from plant import WorkRecord, work_states, work_steps
 
 _COLUMNS = """
 work_order.id, machine.id as machine_id, machine.code as machine, site.key as site, work_order.kind, work_order.state,
@@ -31,8 +31,17 @@ returning id
 UPDATE = """
 update work_order set state = $2, assignee = coalesce($3, assignee), labour_h = coalesce($4, labour_h),
     labour_rate = coalesce($5, labour_rate), parts_cost = coalesce($6, parts_cost), found = coalesce($7, found),
-    closed_at = case when $2 in ('done', 'cancelled') then coalesce(closed_at, now()) end
+    closed_at = case when not $8::bool then coalesce(closed_at, now()) end
 where id = $1
+"""
+# Two who change an order at once do so one after the other.
+LOCK = "select state, assignee from work_order where id = $1 for update"
+STEP = """
+insert into work_step (tenant_id, work_order_id, from_state, to_state, taken_by)
+select tenant_id, id, $2, $3, $4 from work_order where id = $1
+"""
+STEPS = """
+select from_state, to_state, taken_by, taken_at from work_step where work_order_id = $1 order by id
 """
 RECORD = """
 insert into work_order (tenant_id, machine_id, kind, state, title, opened_at, closed_at, labour_h, labour_rate,
@@ -43,16 +52,15 @@ where machine.tenant_id = $1 and site.key = $2 and machine.code = $3
 """
 SOME = "select exists (select from work_order where tenant_id = $1)"
 
-TRANSITIONS = {
-    "open": {"open", "in_progress", "done", "cancelled"},
-    "in_progress": {"in_progress", "done", "cancelled"},
-    "done": {"done"},
-    "cancelled": {"cancelled"},
-}
+_RANK = {"engineer": 0, "administrator": 1}
 
 
 class WorkOrderError(ValueError):
     """A work order cannot go from its state to the one asked for."""
+
+
+class WorkOrderRoleError(WorkOrderError):
+    """It can, but somebody else has to do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,16 @@ class WorkOrder:
     labour_rate: float
     parts_cost: float
     found: str
+
+
+@dataclass(frozen=True, slots=True)
+class TakenStep:
+    """A step of a work order from one state to another, and who took it when."""
+
+    from_state: str
+    to_state: str
+    taken_by: str
+    taken_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +135,46 @@ async def change_work_order(
     labour_rate: float | None = None,
     parts_cost: float | None = None,
     found: str | None = None,
+    by: str = "",
+    role: str = "engineer",
 ) -> WorkOrder | None:
-    """Change a work order; None where there is none. Raises :class:`WorkOrderError` for a forbidden step."""
-    known = await get_work_order(connection, order_id)
+    """Change a work order, in the caller's transaction; None where there is none. by: who asks, with which role.
+
+    The state it has already is no step, and asking for it again changes nothing. Raises :class:`WorkOrderError` for a
+    step that its states do not allow, :class:`WorkOrderRoleError` for one that is not for this role.
+    """
+    known = await connection.fetchrow(LOCK, order_id)
     if known is None:
         return None
-    wanted = state or known.state
-    if wanted not in TRANSITIONS[known.state]:
-        raise WorkOrderError(f"work order {order_id} is {known.state}: it cannot become {wanted}")
-    await connection.execute(UPDATE, order_id, wanted, assignee, labour_h, labour_rate, parts_cost, found)
+    wanted = state or known["state"]
+    if wanted != known["state"]:
+        _check_step(order_id, known["state"], wanted, role, assignee or known["assignee"])
+    is_open = work_states()[wanted].is_open
+    await connection.execute(UPDATE, order_id, wanted, assignee, labour_h, labour_rate, parts_cost, found, is_open)
+    if wanted != known["state"]:
+        await connection.execute(STEP, order_id, known["state"], wanted, by)
     return await get_work_order(connection, order_id)
+
+
+def _check_step(order_id: int, state: str, wanted: str, role: str, assignee: str | None) -> None:
+    step = work_steps(state).get(wanted)
+    if step is None:
+        allowed = ", ".join(
+            key if each.role == "engineer" else f"{key} (by an {each.role})" for key, each in work_steps(state).items()
+        )
+        raise WorkOrderError(
+            f"work order {order_id} is {state}: it cannot become {wanted}, "
+            + (f"only {allowed}" if allowed else "nor anything else")
+        )
+    if _RANK[role] < _RANK[step.role]:
+        raise WorkOrderRoleError(f"work order {order_id} is {state}: it becomes {wanted} by an {step.role}")
+    if "assignee" in step.needs and not assignee:
+        raise WorkOrderError(f"work order {order_id} cannot become {wanted}: say to whom (assignee)")
+
+
+async def list_steps(connection: Connection, order_id: int) -> list[TakenStep]:
+    """The steps that a work order has taken, in order."""
+    return [TakenStep(*row.values()) for row in await connection.fetch(STEPS, order_id)]
 
 
 async def record_work(connection: Connection, tenant_id: int, records: Sequence[WorkRecord]) -> None:

@@ -27,6 +27,7 @@ from plant.templates import (
     template_library,
 )
 from plant.units import UNITS, Unit, unit
+from plant.work_states import WorkState, WorkStateError, WorkStep, work_states, work_steps
 
 __all__ = [
     "MICROSECONDS",
@@ -59,6 +60,9 @@ __all__ = [
     "TemplateError",
     "Unit",
     "WorkRecord",
+    "WorkState",
+    "WorkStateError",
+    "WorkStep",
     "branch_of",
     "concatenate",
     "conversion",
@@ -71,4 +75,6 @@ __all__ = [
     "to_datetime",
     "to_microseconds",
     "unit",
+    "work_states",
+    "work_steps",
 ]

@@ -182,13 +182,13 @@ class _Stops:
                 cost = seconds / timedelta(hours=1) * stop.downtime_cost_per_h
                 ui.label(f"{cost:,.0f} {stop.currency}").classes("text-sm w-24")
             with ui.column().classes("gap-0 grow"):
-                self._why(stop)
+                self._why(stop, zone)
             if stop.proposed_reason and not stop.reason:
                 words = f"{reason_name(stop.proposed_reason, visitor)} ?"
                 act_button(visitor, words, self._giver(stop, stop.proposed_reason), "check").tooltip(say("proposed"))
             quiet_button(say("change"), self._editor(stop, zone))
 
-    def _why(self, stop: Downtime) -> None:
+    def _why(self, stop: Downtime, zone: str) -> None:
         visitor, say = self._visitor, self._visitor.say
         kind = say("planned" if stop.planned else "unplanned")
         reason = reason_name(stop.reason_key, visitor) if stop.reason_key else ""
@@ -197,6 +197,11 @@ class _Stops:
         said = [f"{say('preceded_by')} {visitor.pick(fault.name_en, fault.name_zh)}"] if fault is not None else []
         if stop.reason_by and (stop.reason_key or stop.reason):
             said.append(f"{say('said_by')} {stop.reason_by}")
+        said += [
+            f"{say(key)} {local(moment, zone)}"
+            for key, moment in (("possibly_since", stop.earliest_start), ("possibly_until", stop.latest_end))
+            if moment is not None
+        ]
         said.append(phases_text(stop, visitor))
         if text := " · ".join(filter(None, said)):
             ui.label(text).classes("brain-quiet")

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from typing import Any
+from uuid import uuid4
 
 from nicegui import ui
 
@@ -105,6 +106,7 @@ class JobCards:
         say = self._visitor.say
 
         def fill() -> tuple[Form, Any]:
+            request = uuid4().hex
             form = Form(
                 self._visitor,
                 person=ui.input(say("person"), value=self._visitor.user.name),
@@ -113,7 +115,9 @@ class JobCards:
             )
 
             async def work(connection: Connection) -> None:
-                await add_labour(connection, self._visitor.user, self._order.id, Labour(**form.values()))
+                await add_labour(
+                    connection, self._visitor.user, self._order.id, Labour(**form.values(), request=request)
+                )
 
             return form, work
 
@@ -126,6 +130,7 @@ class JobCards:
             stocked = await maintenance.list_parts(connection)
 
         def fill() -> tuple[Form, Any]:
+            request = uuid4().hex
             parts = {part.key: f"{part.key} · {part.name} ({say('stock')} {part.stock:g})" for part in stocked}
             form = Form(
                 self._visitor,
@@ -134,7 +139,9 @@ class JobCards:
             )
 
             async def work(connection: Connection) -> None:
-                await use_part(connection, self._visitor.user, self._order.id, UsedPart(**form.values()))
+                await use_part(
+                    connection, self._visitor.user, self._order.id, UsedPart(**form.values(), request=request)
+                )
 
             return form, work
 

@@ -8,10 +8,10 @@ from api.console.evidence import evidence_text
 from api.console.forms import Form, act_button, ask, attempt, confirmed
 from api.console.job_cards import JobCards
 from api.console.session import Console, Visitor, frame, local, page
-from api.console.work_orders import state_mark
+from api.console.work_orders import state_mark, state_name
 from api.work_orders import JobDetail, Verdict, WorkOrderChange, change, work_order
-from historian import TRANSITIONS, Connection, WorkOrder, get_work_order, list_sites
-from plant import fault_library
+from historian import Connection, WorkOrder, get_work_order, list_sites
+from plant import WorkStep, fault_library, work_states, work_steps
 
 
 def build(console: Console) -> None:
@@ -47,19 +47,27 @@ class _OrderPage:
                 ui.label(self._visitor.say("no_such_order"))
                 return
             self._zone, self._currency = sites[order.site]["time_zone"], sites[order.site]["currency"]
-            # What leads nowhere any more is closed.
-            closed = TRANSITIONS[order.state] <= {order.state}
+            shut = not work_states()[order.state].is_open
             self._head(order, job)
-            cards = JobCards(self._console, self._visitor, order, job, self._currency, self.draw, shut=closed)
+            cards = JobCards(self._console, self._visitor, order, job, self._currency, self.draw, shut=shut)
             with ui.element("div").classes("w-full grid gap-3 grid-cols-1 lg:grid-cols-2"):
                 cards.checklist()
                 cards.costs()
                 cards.readings()
+                if job.steps:
+                    self._history(job)
                 if job.evidence:
                     with ui.element("div").classes("brain-card"):
                         ui.label(self._visitor.say("evidence")).classes("brain-title")
                         for row in job.evidence:
                             ui.label(evidence_text(row, self._visitor)).classes("text-sm")
+
+    def _history(self, job: JobDetail) -> None:
+        with ui.element("div").classes("brain-card"):
+            ui.label(self._visitor.say("history")).classes("brain-title")
+            for step in job.steps:
+                names = " → ".join(state_name(key, self._visitor) for key in (step.from_state, step.to_state))
+                ui.label(f"{local(step.taken_at, self._zone)} · {names} · {step.taken_by}").classes("text-sm")
 
     async def _try(self, work: Any) -> None:
         await attempt(self._console, self._visitor, work)
@@ -89,10 +97,10 @@ class _OrderPage:
                         ui.label(name).classes("brain-quiet")
             self._found(order, job)
             with ui.row().classes("gap-2 mt-3 flex-wrap"):
-                steps = TRANSITIONS[order.state] - {order.state}
-                for state in (state for state in TRANSITIONS if state in steps):
-                    act_button(visitor, say(f"to_{state}"), self._step(order, job, state))
-                if steps:
+                for step in work_steps(order.state).values():
+                    button = act_button(visitor, state_name(step.to, visitor), self._step(order, job, step), "east")
+                    button.set_enabled(visitor.may_change and visitor.user.role in (step.role, "administrator"))
+                if work_states()[order.state].is_open:
                     act_button(visitor, say("assign"), lambda: self._assign(order), "person")
 
     def _found(self, order: WorkOrder, job: JobDetail) -> None:
@@ -104,21 +112,24 @@ class _OrderPage:
             ui.label(self._visitor.say("found")).classes("brain-title mt-3 mb-0")
             ui.label(" · ".join(said)).classes("text-sm whitespace-pre-wrap")
 
-    def _step(self, order: WorkOrder, job: JobDetail, state: str) -> Any:
-        async def work(connection: Connection) -> None:
-            await change(connection, self._visitor.user, order.id, WorkOrderChange.model_validate({"state": state}))
+    def _step(self, order: WorkOrder, job: JobDetail, step: WorkStep) -> Any:
+        say, name = self._visitor.say, state_name(step.to, self._visitor)
+        finishes = work_states()[step.to].is_done and not work_states()[order.state].is_done
 
-        async def step() -> None:
-            if state == "done":
-                await self._close(order, job)
-            elif state != "cancelled" or await confirmed(
-                self._visitor, self._visitor.say("cancel_question"), self._visitor.say("to_cancelled")
-            ):
+        async def work(connection: Connection) -> None:
+            await change(connection, self._visitor.user, order.id, WorkOrderChange(state=step.to))
+
+        async def take() -> None:
+            if finishes:
+                await self._finish(order, job, step)
+            elif "assignee" in step.needs and not order.assignee:
+                await self._assign(order, step)
+            elif work_steps(step.to) or await confirmed(self._visitor, say("step_question").format(name), name):
                 await self._try(work)
 
-        return step
+        return take
 
-    async def _close(self, order: WorkOrder, job: JobDetail) -> None:
+    async def _finish(self, order: WorkOrder, job: JobDetail, step: WorkStep) -> None:
         visitor, say = self._visitor, self._visitor.say
         modes = {
             key: visitor.pick(fault.name_en, fault.name_zh)
@@ -142,20 +153,21 @@ class _OrderPage:
             )
 
             async def work(connection: Connection) -> None:
-                body = WorkOrderChange(state="done", **form.values())
+                body = WorkOrderChange(state=step.to, **form.values())
                 await change(connection, visitor.user, order.id, body)
 
             return form, work
 
-        if await ask(self._console, visitor, say("to_done"), fill):
+        if await ask(self._console, visitor, state_name(step.to, visitor), fill):
             await self.draw()
 
-    async def _assign(self, order: WorkOrder) -> None:
+    async def _assign(self, order: WorkOrder, step: WorkStep | None = None) -> None:
         def fill() -> tuple[Form, Any]:
             form = Form(self._visitor, assignee=ui.input(self._visitor.say("assignee"), value=order.assignee or ""))
 
             async def work(connection: Connection) -> None:
-                await change(connection, self._visitor.user, order.id, WorkOrderChange(**form.values()))
+                body = WorkOrderChange(state=step.to if step is not None else None, **form.values())
+                await change(connection, self._visitor.user, order.id, body)
 
             return form, work
 

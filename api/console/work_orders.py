@@ -10,10 +10,11 @@ from api.console.session import Console, Visitor, local
 from api.findings import Finding
 from api.findings import findings as list_findings
 from api.work_orders import FromFinding, Kind, WorkOrder, WorkOrderToOpen, answer_finding, open_work_order, work_orders
-from historian import TRANSITIONS, Connection, list_fleet
+from historian import Connection, list_fleet
 from historian import WorkOrder as WorkOrderRow
+from plant import work_states
 
-STATE_COLOURS = {"open": "#ef9f27", "in_progress": "#5b8fc7", "done": "#7d8c99", "cancelled": "#c7ced4"}
+_NEW, _OPEN, _DONE, _OVER = "#ef9f27", "#5b8fc7", "#7d8c99", "#c7ced4"
 _SHOWN = 50
 _ANSWERS_SHOWN = 20
 
@@ -30,9 +31,11 @@ class WorkOrders:
         self._findings = ui.column().classes("w-full gap-3")
         with ui.element("div").classes("brain-card"):
             with ui.row().classes("w-full items-center justify-between gap-2"):
-                states = {state: say(f"state_{state}") for state in TRANSITIONS}
-                self._state = ui.toggle({**states, "": say("all")}, value="open", on_change=self.draw)
-                self._state.props("dense no-caps unelevated toggle-color=blue-grey-7")
+                states = {key: state_name(key, visitor) for key in work_states()}
+                self._state = ui.select(
+                    {**states, "": say("all")}, value=next(iter(states)), label=say("state"), on_change=self.draw
+                )
+                self._state.props("dense stack-label").classes("w-40")
                 act_button(visitor, say("new"), self._add, "add")
             self._rows = ui.column().classes("w-full gap-0 mt-2")
             self._more = quiet_button(say("more"), self._load_more)
@@ -100,10 +103,19 @@ def order_row(order: WorkOrder | WorkOrderRow, visitor: Visitor, zone: str, *, w
         ui.label(_when(order.opened_at, order.closed_at, visitor, zone)).classes("brain-quiet")
 
 
+def state_name(key: str, visitor: Visitor) -> str:
+    """A state in words."""
+    state = work_states()[key]
+    return visitor.pick(state.name_en, state.name_zh)
+
+
 def state_mark(state: str, visitor: Visitor) -> None:
     """The state of a work order."""
-    colour = STATE_COLOURS.get(state, "#9aa5ad")
-    ui.label(visitor.say(f"state_{state}")).classes("text-xs px-2 py-0.5 rounded whitespace-nowrap").style(
+    known = work_states()[state]
+    colour = (
+        _NEW if state == next(iter(work_states())) else _OPEN if known.is_open else _DONE if known.is_done else _OVER
+    )
+    ui.label(state_name(state, visitor)).classes("text-xs px-2 py-0.5 rounded whitespace-nowrap").style(
         f"border:1px solid {colour}; border-left:5px solid {colour}"
     )
 

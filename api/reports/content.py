@@ -108,4 +108,5 @@ def _pair(before: KpiSums, after: KpiSums) -> MachinePair:
         after.downtime_cost,
         before.maintenance_cost,
         after.maintenance_cost,
+        int(before.jobs_planned + before.jobs_unplanned),
     )

@@ -1,6 +1,7 @@
 """Reports for programs: the file, and the savings in it."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel
 
 from api.context import TenantConnection
+from api.machines import finite
 from api.reports.content import gather_report
 from api.reports.render import MEDIA_TYPES, Format, file_name, render
 
@@ -19,7 +21,8 @@ Month = Annotated[str, Query(description="in the site's time zone, like 2026-10"
 class Saving(BaseModel):
     """An amount saved in the month, and the share of what would have been without; low and high at 95 %.
 
-    claim: whether the interval leaves zero out; reason: why there is no number at all
+    low: null also where all may as well have become worse; claim: whether the interval leaves zero out
+    reason: why there is no number at all
     """
 
     key: str
@@ -70,5 +73,8 @@ async def savings(connection: TenantConnection, site: str, month: Month) -> Savi
         month=month,
         baseline_start=start,
         baseline_end=end,
-        items=[Saving.model_validate(entry, from_attributes=True) for entry in found.saved],
+        items=[
+            Saving.model_validate({**asdict(entry), "low": finite(entry.low), "high": finite(entry.high)})
+            for entry in found.saved
+        ],
     )

@@ -1,5 +1,6 @@
 """The words of the monthly report, in both languages, and its tables as rows of text."""
 
+import math
 from zoneinfo import ZoneInfo
 
 from analytics import DEFINITIONS, KpiValue, Saving
@@ -126,7 +127,9 @@ def saving_rows(report: Report, language: str) -> list[list[str]]:
 
 
 def _interval(saving: Saving) -> str:
-    return f"{saving.low:.0%} .. {saving.high:.0%}"
+    # Without a lower bound all may as well have become worse.
+    low = "-∞" if saving.low == -math.inf else f"{saving.low:.0%}"
+    return f"{low} .. {saving.high:.0%}"
 
 
 def head_lines(report: Report, language: str) -> list[str]:

@@ -21,31 +21,42 @@ with chosen as (
         ) as last
     ) between_
 ), stopped as (
-    select machine_id, count(*) filter (where begun and not planned) as failures,
+    select machine_id, count(*) filter (where begun and not planned and not seen_again) as failures,
         coalesce(sum(seconds) filter (where planned), 0) as planned,
         coalesce(sum(seconds) filter (where not planned), 0) as unplanned,
-        coalesce(sum(seconds) filter (where begun and not planned), 0) as repair
+        coalesce(sum(seconds) filter (where begun and not planned), 0) as repair,
+        coalesce(sum(doubtful) filter (where not planned), 0) as doubtful
     from (
-        select event.machine_id, event.planned, event.started_at >= $__timeFrom() as begun,
-            extract(epoch from least(stop.until, $__timeTo()) - greatest(event.started_at, $__timeFrom()))::float8
-                as seconds
+        select event.machine_id, event.planned, event.seen_again,
+            event.started_at >= $__timeFrom() and event.started_at < $__timeTo() as begun,
+            extract(epoch from greatest(interval '0',
+                least(stop.until, $__timeTo()) - greatest(event.started_at, $__timeFrom())))::float8 as seconds,
+            extract(epoch from greatest(interval '0',
+                least(event.started_at, $__timeTo()) - greatest(possible.since, $__timeFrom()))
+            + greatest(interval '0', least(possible.until, $__timeTo()) - greatest(stop.until, $__timeFrom())))::float8
+                as doubtful
         from downtime_event event cross join lateral (
             select coalesce(event.ended_at, (
                 select ended_at from machine_state where machine_state.machine_id = event.machine_id
                 order by started_at desc limit 1
             ), event.started_at) as until
         ) stop
-        where event.started_at < $__timeTo() and stop.until > $__timeFrom()
+        cross join lateral (
+            select coalesce(event.earliest_start, event.started_at) as since, greatest(stop.until, coalesce(
+                event.latest_end, case when event.ended_at is null then now() end)) as until
+        ) possible
+        where possible.since < $__timeTo() and possible.until > $__timeFrom()
     ) clipped group by machine_id
 ), worked as (
     select machine_id, sum(labour_h * labour_rate + parts_cost) as cost from work_order
-    where state = 'done' and closed_at >= $__timeFrom() and closed_at < $__timeTo() group by machine_id
+    where state in ('done', 'closed') and closed_at >= $__timeFrom() and closed_at < $__timeTo() group by machine_id
 ), summed as (
     select spent.site, spent.currency, count(*) as machines,
         coalesce(sum(spent.seen), 0) / 3600 as seen, coalesce(sum(spent.operating), 0) / 3600 as operating,
         count(*) * ($__unixEpochTo() - $__unixEpochFrom()) / 3600.0 as asked,
         coalesce(sum(stopped.failures), 0) as failures, coalesce(sum(stopped.planned), 0) / 3600 as planned,
         coalesce(sum(stopped.unplanned), 0) / 3600 as unplanned, coalesce(sum(stopped.repair), 0) / 3600 as repair,
+        coalesce(sum(stopped.doubtful), 0) / 3600 as doubtful,
         coalesce(sum(stopped.unplanned / 3600 * spent.cost_per_h), 0) as downtime_cost,
         coalesce(sum(worked.cost), 0) as maintenance_cost,
         count(*) filter (where spent.seen > 0.000001) as networked
@@ -55,8 +66,8 @@ with chosen as (
     select *, least(1, seen / asked) as coverage, seen >= 1 and seen >= 0.05 * asked as enough from summed
 )
 select site, machines,
-    case when enough then 1 - unplanned / nullif(greatest(seen - planned, operating + unplanned), 0) end::float8
-        as availability,
+    case when enough then 1 - (unplanned + doubtful)
+        / nullif(greatest(seen - planned, operating + unplanned) + doubtful, 0) end::float8 as availability,
     case when enough and operating > 0 then operating / coalesce(nullif(failures, 0), -ln(0.05)) end::float8 as mtbf_h,
     case when enough then repair / nullif(failures, 0) end::float8 as mttr_h,
     case when enough then failures end::int as failures,

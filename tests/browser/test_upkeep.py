@@ -72,7 +72,7 @@ async def test_a_finding_is_answered_worked_on_and_closed_with_what_was_found(
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("8,123")).to_be_visible()
 
-    await page.get_by_role("button", name="Close").click()
+    await page.get_by_role("button", name="Done").click()
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("Say what was found")).to_be_visible()
     await choose(page, "Was the finding right?", "confirmed")
@@ -80,7 +80,8 @@ async def test_a_finding_is_answered_worked_on_and_closed_with_what_was_found(
     await page.get_by_label("What was found").fill("outer race")
     await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_text("confirmed · Bearing wear, drive end · outer race")).to_be_visible()
-    await expect(page.get_by_role("button", name="Close")).to_have_count(0)
+    await expect(page.get_by_text("Open → Done · admin")).to_be_visible()
+    await expect(page.get_by_role("button", name="Assign")).to_have_count(0)
     async with database.connection() as connection:
         row = await connection.fetchrow("select * from work_order")
         assert (row["state"], row["verdict"], row["found_mode"]) == ("done", "confirmed", "bearing_wear_de")
@@ -247,7 +248,7 @@ async def test_a_session_that_has_ended_changes_nothing(
     async with database.connection() as connection:
         await connection.execute("delete from access_token")
     await page.get_by_role("button", name="Bearing ?").first.click()
-    await expect(page.get_by_text("Your session has ended: log in again.")).to_be_visible()
+    await expect(page.get_by_text("Your session has ended")).to_be_visible()
     async with database.connection() as connection:
         assert await connection.fetchval("select reason_key from downtime_event") is None
 

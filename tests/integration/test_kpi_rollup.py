@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from analytics import compute_kpis
 from historian import Connection, Database, KpiAsk, ensure_tenant, load_kpi_sums, register_machines
 from historian import kpi as exact
 from historian.kpi_sums import SUMS
@@ -21,7 +22,10 @@ insert into machine_state (machine_id, tenant_id, started_at, ended_at, state) s
 from machine where id = $1 on conflict do nothing
 """
 stop = """
-insert into downtime_event (machine_id, tenant_id, started_at, ended_at, planned) select id, tenant_id, $2, $3, $4
+insert into downtime_event (machine_id, tenant_id, started_at, ended_at, planned, earliest_start, latest_end,
+    seen_again)
+select id, tenant_id, $2::timestamptz, $3::timestamptz, $4, $2::timestamptz - nullif($5::int, 0) * interval '1 minute',
+    $3::timestamptz + nullif($6::int, 0) * interval '1 minute', $5 = 0
 from machine where id = $1 on conflict do nothing
 """
 job = """
@@ -45,9 +49,14 @@ NEWEST = (
 
 minute = st.integers(0, 5000)
 length = st.integers(0, 3000)
+doubt = st.just(0) | st.integers(0, 300)
 machine = st.integers(0, 2)
+# On the hour, and anywhere.
+border = st.integers(-10, 200).map(lambda hours: timedelta(hours=hours)) | st.timedeltas(
+    timedelta(hours=-10), timedelta(hours=200)
+)
 events = st.one_of(
-    st.tuples(st.just("stop"), machine, minute, length, st.booleans()),
+    st.tuples(st.just("stop"), machine, minute, length, st.booleans(), doubt, doubt),
     st.tuples(st.just("job"), machine, minute, st.sampled_from(["corrective", "preventive", "inspection"])),
     st.tuples(st.just("alarm"), machine, minute),
     st.tuples(st.just("energy"), machine, minute, st.integers(1, 50)),
@@ -55,11 +64,14 @@ events = st.one_of(
 changes = st.sampled_from(
     [
         "update downtime_event set planned = not planned",
-        "update downtime_event set ended_at = started_at + interval '90 minutes'",
-        "update downtime_event set ended_at = null where id % 2 = 0",
+        "update downtime_event set ended_at = started_at + interval '90 minutes', latest_end = null",
+        "update downtime_event set ended_at = null, latest_end = null where id % 2 = 0",
+        "update downtime_event set earliest_start = started_at - interval '75 minutes', seen_again = false",
         "delete from downtime_event where id % 2 = 1",
         "update work_order set parts_cost = parts_cost + 50, kind = 'condition_based'",
         "update work_order set state = 'cancelled' where id % 2 = 1",
+        "update work_order set state = 'closed' where id % 2 = 0",
+        "update work_order set state = 'in_progress', closed_at = null where id % 3 = 0",
         f"update machine_state set ended_at = ended_at + interval '200 minutes' {NEWEST}",
         "update machine_state set ended_at = greatest(started_at, ended_at - interval '45 minutes')",
         "update machine_state set state = 'down' where state = 'idle'",
@@ -89,7 +101,7 @@ async def _happen(connection: Connection, ids: list[int], entry: tuple) -> None:
     kind, number, began, *rest = entry
     at = START + timedelta(minutes=began)
     if kind == "stop":
-        await connection.execute(stop, ids[number], at, at + timedelta(minutes=rest[0]), rest[1])
+        await connection.execute(stop, ids[number], at, at + timedelta(minutes=rest[0]), *rest[1:])
     elif kind == "job":
         await connection.execute(job, ids[number], at, float(began), rest[0])
     elif kind == "alarm":
@@ -105,7 +117,7 @@ async def _happen(connection: Connection, ids: list[int], entry: tuple) -> None:
     ),
     happened=st.lists(events, max_size=12),
     changed=st.lists(changes, max_size=4),
-    period=st.tuples(st.integers(-10, 120), st.integers(1, 90)),
+    borders=st.lists(border, min_size=3, max_size=3, unique=True).map(sorted),
     group_by=st.sampled_from(["site", "line", "template"]),
 )
 async def test_equals_the_rows(
@@ -113,11 +125,10 @@ async def test_equals_the_rows(
     lives: list[list[tuple[int, str]]],
     happened: list[tuple],  # type: ignore[type-arg]
     changed: list[str],
-    period: tuple[int, int],
+    borders: list[timedelta],
     group_by: str,
 ) -> None:
-    start = START + timedelta(hours=period[0])
-    middle, end = start + timedelta(hours=period[1] // 2 or 1), start + timedelta(hours=period[1] + 1)
+    start, middle, end = (START + since for since in borders)
     async with database.connection() as connection:
         tenant, ids = await _three(connection)
         for number, life in enumerate(lives):
@@ -154,6 +165,23 @@ async def test_equals_the_rows(
             if name in ("machines", "asked_s", "replacement_value", "controlled", "operators", "networked", "scrapped"):
                 continue
             assert getattr(row.sums, name) == pytest.approx(wanted.get(name, 0.0), abs=2e-3), name
+
+
+async def test_long_periods_of_many_machines_are_counted_in_whole_hours(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, end = START + timedelta(minutes=20), START + timedelta(days=3, minutes=40)
+    async with database.connection() as connection:
+        tenant, ids = await _three(connection)
+        await connection.execute(state, ids[0], START, START + timedelta(days=9), "running")
+    async with database.tenant(tenant) as connection:
+        for most, wanted in ((3, (start, end)), (2, (START, START + timedelta(days=3, hours=1)))):
+            monkeypatch.setattr("analytics.kpi._MOST_EXACT", most)
+            (group,) = await compute_kpis(connection, start=start, end=end)
+            assert (group.start, group.end) == wanted
+            assert group.exposure.operating_h == (wanted[1] - wanted[0]) / timedelta(hours=1)
+            (machine, *_) = await compute_kpis(connection, start=start, end=end, group_by="machine")
+            assert (machine.start, machine.end) == (start, end)
 
 
 async def test_nobody_changes_sums_by_hand(database: Database) -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.operation import GAP_US, MINUTE_US, Interval, count_standstills, state_intervals
+from analytics.operation import GAP_US, MINUTE_US, Interval, count_standstills, note_stops, state_intervals, unsettled
 from analytics.states import StateCode
 
 RUN, STOP, IDLE, UNKNOWN = StateCode.RUNNING, StateCode.STOPPED, StateCode.IDLE, StateCode.UNKNOWN
@@ -52,7 +52,7 @@ def test_intervals_partition_time_and_portions_make_no_difference(chosen, cut):
         assert one.end == two.start
         assert one.state != two.state
     first = state_intervals(known[:cut])
-    assert (first[:-1] + state_intervals(known[cut:], first[-1]) if first else state_intervals(known[cut:])) == whole
+    assert (first[:-1] + state_intervals(known[cut:], first[-1:]) if first else state_intervals(known[cut:])) == whole
 
 
 @given(codes, st.sets(st.integers(0, 60)))
@@ -95,3 +95,22 @@ def test_pieces_cover_the_standstill_exactly(start, length, windows):
         inside = any(first <= minute * MINUTE_US < last for first, last in planned)
         (piece,) = [p for p in pieces if p.start <= minute * MINUTE_US < p.end]
         assert (piece.state == "maintenance") == inside
+
+
+@given(codes, st.lists(st.integers(1, 20), max_size=8), st.sampled_from([60.0, 300.0]))
+def test_stops_are_the_same_minute_by_minute_and_in_portions(chosen, lengths, allowed_s):
+    known = [(number * MINUTE_US, code) for number, code in enumerate(chosen) if code is not None]
+    kept, base, noted, reached = {}, [], {}, 0
+    for length in [*lengths, len(known)]:
+        intervals = state_intervals(known[reached : reached + length], base)
+        reached += length
+        base = unsettled(intervals)
+        if intervals:
+            # As the service keeps them: everything from the first one's start on is put anew.
+            kept = {start: entry for start, entry in kept.items() if start < intervals[0].start}
+            kept |= {entry.start: entry for entry in count_standstills(intervals, allowed_s, [])}
+        for stop in note_stops(intervals, allowed_s, []):
+            noted[stop.start] = stop
+    whole = state_intervals(known)
+    assert list(kept.values()) == count_standstills(whole, allowed_s, [])
+    assert [noted[start] for start in sorted(noted)] == note_stops(whole, allowed_s, [])

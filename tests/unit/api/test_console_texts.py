@@ -10,13 +10,10 @@ from analytics.stops import PHASES
 from api.console.session import STATE_COLOURS
 from api.console.texts import TEXTS
 from api.work_orders import Kind, Verdict
-from historian import TRANSITIONS
 
 PAGES = Path(__file__).parents[3] / "api" / "console"
 # Words that data name: a new state or phase must not be an error on a page.
 NAMED = {
-    *(f"state_{state}" for state in TRANSITIONS),
-    *(f"to_{state}" for state in TRANSITIONS),
     *(f"kind_{kind}" for kind in get_args(Kind)),
     *get_args(Verdict),
     *(f"phase_{phase}" for phase in PHASES),
