@@ -110,11 +110,11 @@ async def attempt(
     told = (form or Form(visitor)).tell
     try:
         user = await console.user()
-        if user is None or user.id != visitor.user.id:
-            told([("", visitor.say("session_over"))])
-            return False
-        if not may_change(user):
+        if user is not None and not may_change(user):
             told([("", visitor.say("viewer_only"))])
+            return False
+        if user is None or (user.id, user.role) != (visitor.user.id, visitor.user.role):
+            told([("", visitor.say("session_over"))])
             return False
         async with console.connection(visitor) as connection:
             await work(connection)

@@ -124,7 +124,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no_less_than": ("Must be at least {}.", "不得小于 {}。"),
     "too_long": ("At most {} characters.", "最多 {} 个字符。"),
     "a_moment": ("There is no such moment.", "时间无效。"),
-    "session_over": ("Your session has ended: log in again.", "会话已结束，请重新登录。"),
+    "session_over": (
+        "Your session has ended, or your role has changed: load the page again.",
+        "会话已结束或角色已变更，请重新加载页面。",
+    ),
     "a_number": ("Must be a number.", "须为数字。"),
     "title": ("Title", "标题"),
     "kind": ("Kind", "类型"),

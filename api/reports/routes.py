@@ -1,6 +1,7 @@
 """Reports for programs: the file, and the savings in it."""
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated, Literal
 from urllib.parse import quote
 
@@ -8,7 +9,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime, BaseModel
 
 from api.context import TenantConnection
-from api.reports.content import gather_report
+from api.machines import finite
+from api.reports.content import Report, gather_report
 from api.reports.render import MEDIA_TYPES, Format, file_name, render
 
 router = APIRouter(prefix="/reports", tags=["reports"])
@@ -19,7 +21,8 @@ Month = Annotated[str, Query(description="in the site's time zone, like 2026-10"
 class Saving(BaseModel):
     """An amount saved in the month, and the share of what would have been without; low and high at 95 %.
 
-    claim: whether the interval leaves zero out; reason: why there is no number at all
+    low: null also where all may as well have become worse; claim: whether the interval leaves zero out
+    reason: why there is no number at all
     """
 
     key: str
@@ -63,12 +66,19 @@ async def report(
 @router.get("/savings")
 async def savings(connection: TenantConnection, site: str, month: Month) -> Savings:
     """What a month saved against the site's baseline, with intervals; no number where there is too little data."""
-    found = await gather_report(connection, site, month)
-    start, end = found.baseline or (None, None)
+    return savings_of(await gather_report(connection, site, month))
+
+
+def savings_of(report: Report) -> Savings:
+    """The savings of a report as programs get them: JSON has no infinity."""
+    start, end = report.baseline or (None, None)
     return Savings(
-        site=site,
-        month=month,
+        site=report.site,
+        month=report.month,
         baseline_start=start,
         baseline_end=end,
-        items=[Saving.model_validate(entry, from_attributes=True) for entry in found.saved],
+        items=[
+            Saving.model_validate({**asdict(entry), "low": finite(entry.low), "high": finite(entry.high)})
+            for entry in report.saved
+        ],
     )

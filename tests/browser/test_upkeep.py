@@ -247,7 +247,7 @@ async def test_a_session_that_has_ended_changes_nothing(
     async with database.connection() as connection:
         await connection.execute("delete from access_token")
     await page.get_by_role("button", name="Bearing ?").first.click()
-    await expect(page.get_by_text("Your session has ended: log in again.")).to_be_visible()
+    await expect(page.get_by_text("Your session has ended")).to_be_visible()
     async with database.connection() as connection:
         assert await connection.fetchval("select reason_key from downtime_event") is None
 
