@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.context import TenantConnection
 from api.machines import finite
-from api.reports.content import gather_report
+from api.reports.content import Report, gather_report
 from api.reports.render import MEDIA_TYPES, Format, file_name, render
 
 router = APIRouter(prefix="/reports", tags=["reports"])
@@ -66,15 +66,19 @@ async def report(
 @router.get("/savings")
 async def savings(connection: TenantConnection, site: str, month: Month) -> Savings:
     """What a month saved against the site's baseline, with intervals; no number where there is too little data."""
-    found = await gather_report(connection, site, month)
-    start, end = found.baseline or (None, None)
+    return savings_of(await gather_report(connection, site, month))
+
+
+def savings_of(report: Report) -> Savings:
+    """The savings of a report as programs get them: JSON has no infinity."""
+    start, end = report.baseline or (None, None)
     return Savings(
-        site=site,
-        month=month,
+        site=report.site,
+        month=report.month,
         baseline_start=start,
         baseline_end=end,
         items=[
             Saving.model_validate({**asdict(entry), "low": finite(entry.low), "high": finite(entry.high)})
-            for entry in found.saved
+            for entry in report.saved
         ],
     )

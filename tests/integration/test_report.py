@@ -10,8 +10,10 @@ import pytest
 import pytest_asyncio
 from openpyxl import load_workbook
 
+from analytics import Saving
 from api import ApiSettings, Problem, create_app
-from api.reports.content import month_span
+from api.reports.content import Report, month_span
+from api.reports.routes import savings_of
 from brain.failure import Failure
 from brain.report import write_report
 from historian import Database, accounts, ensure_tenant, register_machines, set_baseline
@@ -72,6 +74,13 @@ async def test_numbers_charts_and_savings(database: Database, database_url: str,
         assert len(days) == 31
         assert days[2] == ("03", 12)
     assert b"STSong" in (tmp_path / "works-2026-10-zh.pdf").read_bytes()
+
+
+def test_a_saving_without_a_lower_bound_has_none_in_the_answer() -> None:
+    unbounded = Saving("stops", "1", 1.0, 0.2, float("-inf"), 0.4, False)
+    report = Report("works", "2026-10", "UTC", (AUGUST, OCTOBER), (AUGUST, OCTOBER), None, [], [], [], [unbounded])
+    (answer,) = savings_of(report).items
+    assert (answer.low, answer.high) == (None, 0.4)
 
 
 async def test_without_a_baseline_nothing_is_claimed(database_url: str, plant: int, tmp_path: Path) -> None:
