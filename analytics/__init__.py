@@ -5,6 +5,7 @@ findings, health and risk), :class:`OperationService` (states and stops) and :cl
 those of their type).
 """
 
+from analytics.calendar import Span, to_utc
 from analytics.departure import DepartureModel, learn_departure
 from analytics.detectability import Answer, detectability, detectability_now
 from analytics.detectors import DepartureDetector, KernelDetector
@@ -18,6 +19,7 @@ from analytics.maintenance import due, ordering
 from analytics.operations import OperationService
 from analytics.peer_service import PeerService
 from analytics.plant import LivePlant
+from analytics.savings import MachinePair, Saving, savings
 from analytics.scorer import FleetScorer
 from analytics.sensor_watch import FleetSensors
 from analytics.service import ConditionService
@@ -42,10 +44,13 @@ __all__ = [
     "KpiGroup",
     "KpiValue",
     "LivePlant",
+    "MachinePair",
     "OperationService",
     "ParetoRow",
     "PeerService",
     "Phase",
+    "Saving",
+    "Span",
     "compare_kpis",
     "compute_kpis",
     "compute_spans",
@@ -61,4 +66,6 @@ __all__ = [
     "ordering",
     "pareto",
     "phases",
+    "savings",
+    "to_utc",
 ]

@@ -5,6 +5,7 @@ see, because every query runs in a database role that row-level security binds.
 """
 
 from api.app import create_app
+from api.problems import Problem
 from api.settings import ApiSettings, Enrolment
 
-__all__ = ["ApiSettings", "Enrolment", "create_app"]
+__all__ = ["ApiSettings", "Enrolment", "Problem", "create_app"]

@@ -22,6 +22,7 @@ from api import (
     onboarding,
     production,
     quarantine,
+    reports,
     work_orders,
 )
 from api.problems import install_problems
@@ -38,6 +39,7 @@ _ROOMS = (
     work_orders,
     kpis,
     maintenance,
+    reports,
     production,
     quarantine,
     catalogue,

@@ -1,8 +1,9 @@
 """Stops: listed, given their reason and phases, cut and joined; the shifts of a site."""
 
 from datetime import UTC, datetime, time
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from analytics import MICRO_STOP_S, pareto, phases
@@ -29,6 +30,8 @@ from historian import (
 from plant import reason_of, reason_tree
 
 router = APIRouter(tags=["downtime"])
+
+_MARKS = ("detected_at", "notified_at", "responded_at", "repaired_at")
 
 
 class Phase(BaseModel):
@@ -63,6 +66,10 @@ class Downtime(BaseModel):
     reason_key: str | None
     proposed_reason: str | None
     micro_stop: bool
+    detected_at: datetime | None
+    notified_at: datetime | None
+    responded_at: datetime | None
+    repaired_at: datetime | None
     phases: list[Phase]
 
 
@@ -142,18 +149,22 @@ class Created(BaseModel):
 @router.get("/downtime")
 async def downtime(
     connection: TenantConnection,
+    site: str | None = None,
     machine: int | None = None,
-    unexplained: bool = False,
+    unexplained: Annotated[bool, Query(description="only unplanned ones without a reason")] = False,
+    micro_stops: Annotated[bool, Query(description="also those shorter than five minutes")] = True,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Downtime]:
     """Stops, newest first; with ``unexplained`` those that still want a reason."""
     rows = await list_downtime(
         connection,
+        site=site,
         machine_id=machine,
         after=decode_time_cursor(cursor),
         limit=limit + 1,
         unexplained=unexplained,
+        least_s=0.0 if micro_stops else MICRO_STOP_S,
     )
     page = rows[:limit]
     more = len(rows) > limit
@@ -165,13 +176,17 @@ async def downtime(
 
 def _stop(row: DowntimeRow) -> Downtime:
     end = row.ended_at or datetime.now(UTC)
-    marks = (row.detected_at, row.notified_at, row.responded_at, row.repaired_at)
+    marks = [getattr(row, name) for name in _MARKS]
     return Downtime(
         **{name: getattr(row, name) for name in Downtime.model_fields if hasattr(row, name)},
         proposed_reason=None if row.reason_key else reason_of(row.failure_mode),
         micro_stop=(end - row.started_at).total_seconds() < MICRO_STOP_S,
         phases=[Phase(names=list(part.names), seconds=part.seconds) for part in phases(row.started_at, end, marks)],
     )
+
+
+def _problem(status: int, problem: StopError, field: str = "") -> Problem:
+    return Problem(status, f"{problem}.", detail_zh=f"{problem.text_zh}。", field=field)
 
 
 @router.get("/downtime/reasons")
@@ -206,12 +221,12 @@ async def change_downtime(connection: TenantConnection, user: Engineer, event_id
         connection, event_id, user.name, reason=body.reason, planned=planned, reason_key=body.reason_key
     ):
         raise not_found("stop", event_id)
-    marks = (body.detected_at, body.notified_at, body.responded_at, body.repaired_at)
+    marks = [getattr(body, name) for name in _MARKS]
     if any(marks):
         try:
             await mark_phases(connection, event_id, marks)
         except StopError as problem:
-            raise Problem(422, f"{problem}.") from None
+            raise _problem(422, problem, next(name for name in _MARKS if getattr(body, name) is not None)) from None
 
 
 @router.post("/downtime/{event_id}/split", status_code=201)
@@ -220,7 +235,7 @@ async def split(connection: TenantConnection, user: Engineer, event_id: int, bod
     try:
         second = await split_stop(connection, event_id, body.at, user.name)
     except StopError as problem:
-        raise Problem(409, f"{problem}.") from None
+        raise _problem(409, problem, "at") from None
     if second is None:
         raise not_found("stop", event_id)
     return Created(id=second)
@@ -232,7 +247,7 @@ async def merge(connection: TenantConnection, user: Engineer, body: Merge) -> Cr
     try:
         merged = await merge_stops(connection, body.ids, user.name)
     except StopError as problem:
-        raise Problem(409, f"{problem}.") from None
+        raise _problem(409, problem) from None
     if merged is None:
         raise not_found("stop", ", ".join(map(str, body.ids)))
     return Created(id=merged)

@@ -1,5 +1,6 @@
-"""Edge gateways: letting a new one in by its one-time token."""
+"""Edge gateways: letting a new one in by its one-time token, and which there are."""
 
+from datetime import datetime
 from typing import Annotated
 
 import structlog
@@ -7,10 +8,11 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from api.context import database_of
-from api.identity import Throttle
+from api.identity import Throttle, Viewer
 from api.problems import Problem
 from api.settings import Enrolment
-from historian import EnrolmentRefused, broker_accounts, enrol_gateway
+from historian import Database, EnrolmentRefused, broker_accounts, enrol_gateway, list_fleet, list_gateways
+from historian.accounts import User
 
 log = structlog.get_logger()
 
@@ -73,3 +75,43 @@ async def enrol(request: Request, body: EnrolmentRequest) -> GatewayCredential:
         password=enrolled.password,
         ca=enrolment.ca,
     )
+
+
+class GatewayState(BaseModel):
+    """A gateway; newest: the newest reading that came from any machine of its site."""
+
+    key: str
+    site: str
+    name: str
+    enrolled_at: datetime
+    revoked_at: datetime | None
+    newest: datetime | None
+
+
+@router.get("/edge/gateways")
+async def gateways(request: Request, user: Viewer) -> list[GatewayState]:
+    """Gateways of the tenant, oldest first, revoked ones too."""
+    return await gateways_of(database_of(request), user)
+
+
+async def gateways_of(database: Database, user: User) -> list[GatewayState]:
+    """The gateways that a user may see."""
+    async with database.connection() as connection:
+        found = await list_gateways(connection, user.tenant_id)
+    async with database.tenant(user.tenant_id) as connection:
+        rows = await list_fleet(connection) if found else []
+    newest: dict[str, datetime] = {}
+    for row in rows:
+        if row.judged_at is not None:
+            newest[row.site] = max(row.judged_at, newest.get(row.site, row.judged_at))
+    return [
+        GatewayState(
+            key=gateway.key,
+            site=gateway.site,
+            name=gateway.name,
+            enrolled_at=gateway.enrolled_at,
+            revoked_at=gateway.revoked_at,
+            newest=newest.get(gateway.site),
+        )
+        for gateway in found
+    ]

@@ -181,6 +181,7 @@ async def findings(
     open: bool | None = None,  # noqa: A002 - the word of the contract
     part_of: Annotated[int | None, Query(description="those that point at this finding")] = None,
     grouped: Annotated[bool, Query(description="a disturbance of a whole bus once, not for each machine")] = False,
+    unanswered: Annotated[bool, Query(description="only open ones that no work order answers")] = False,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Page[Finding]:
@@ -191,6 +192,7 @@ async def findings(
         is_open=open,
         part_of=part_of,
         grouped=grouped,
+        unanswered=unanswered,
         after=decode_time_cursor(cursor),
         limit=limit + 1,
     )

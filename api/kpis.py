@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel
 
 from analytics import DEFINITIONS, Compared, compare_kpis, compute_kpis, kpi_series
+from analytics import KpiGroup as AnalyzedGroup
 from api.context import TenantConnection
 from api.identity import Engineer
 from api.machines import check_period
@@ -56,6 +57,7 @@ class KpiGroup(BaseModel):
     """The KPIs of a site, line, template or machine; of a site by day, week, month or shift (``label``: its name).
 
     start, end: the time that was counted: more than two days of more than 2,000 machines are widened to whole hours
+    previous_exposure, baseline_exposure: null where the values are not compared
     """
 
     key: str
@@ -66,6 +68,8 @@ class KpiGroup(BaseModel):
     machines: int
     currency: str
     exposure: Exposure
+    previous_exposure: Exposure | None
+    baseline_exposure: Exposure | None
     values: list[KpiValue]
 
 
@@ -158,6 +162,8 @@ def _group(entry: Compared) -> KpiGroup:
         machines=group.machines,
         currency=group.currency,
         exposure=Exposure.model_validate(group.exposure, from_attributes=True),
+        previous_exposure=_exposure(entry.previous),
+        baseline_exposure=_exposure(entry.baseline),
         values=[
             KpiValue(
                 key=value.key,
@@ -178,3 +184,7 @@ def _group(entry: Compared) -> KpiGroup:
             for value in group.values
         ],
     )
+
+
+def _exposure(group: AnalyzedGroup | None) -> Exposure | None:
+    return Exposure.model_validate(group.exposure, from_attributes=True) if group is not None else None

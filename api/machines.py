@@ -292,7 +292,7 @@ def check_period(start: datetime, end: datetime) -> None:
     if start.tzinfo is None or end.tzinfo is None:
         raise Problem(422, "start and end need a time zone, as in 2026-11-20T08:00:00Z.")
     if end <= start:
-        raise Problem(422, "end must be after start.")
+        raise Problem(422, "end must be after start.", detail_zh="结束时间须晚于开始时间。", field="end")
 
 
 def finite(value: float | None) -> float | None:

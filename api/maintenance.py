@@ -99,7 +99,12 @@ async def plans(connection: TenantConnection) -> list[PlanState]:
 async def make_plan(connection: TenantConnection, _user: Engineer, body: PlanToMake) -> dict[str, int]:
     """Plan work that comes back."""
     if body.every_days is None and body.every_running_h is None:
-        raise Problem(422, "Give every_days, every_running_h, or both.")
+        raise Problem(
+            422,
+            "Give every_days, every_running_h, or both.",
+            detail_zh="请填写间隔天数或运行小时，或两者都填。",
+            field="every_days",
+        )
     checklist = [{"text_en": text, "text_zh": text, "done": False} for text in body.checklist]
     plan_id = await maintenance.add_plan(
         connection, body.machine, body.title, body.kind, body.every_days, body.every_running_h, checklist
@@ -151,9 +156,20 @@ async def put_part(connection: TenantConnection, _user: Engineer, key: str, body
 async def change_life(connection: TenantConnection, _user: Engineer, machine_id: int, body: Life) -> None:
     """Commission or scrap a machine, say what it is worth; KPIs count it in between."""
     if body.commissioned_at and body.scrapped_at and body.scrapped_at <= body.commissioned_at:
-        raise Problem(422, "scrapped_at must be after commissioned_at.")
+        raise Problem(
+            422, "scrapped_at must be after commissioned_at.", detail_zh="报废时间须晚于投运时间。", field="scrapped_at"
+        )
     if not await maintenance.set_life(connection, machine_id, **body.model_dump()):
         raise not_found("machine", machine_id)
+
+
+@router.get("/machines/{machine_id}/life")
+async def life(connection: TenantConnection, machine_id: int) -> Life:
+    """A machine's life and worth, as far as somebody said."""
+    found = await maintenance.get_life(connection, machine_id)
+    if found is None:
+        raise not_found("machine", machine_id)
+    return Life.model_validate(found, from_attributes=True)
 
 
 @router.get("/machines/{machine_id}/documents")

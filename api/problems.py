@@ -14,18 +14,42 @@ log = structlog.get_logger()
 
 
 class Problem(Exception):
-    """An answer that is an error: status, and one sentence that says what to do."""
+    """An answer that is an error: status, and one sentence that says what to do.
 
-    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    detail_zh: the same for the console's pages in Chinese; field: of the request, where one is to blame
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        headers: dict[str, str] | None = None,
+        *,
+        detail_zh: str = "",
+        field: str = "",
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.detail_zh = detail_zh or detail
         self.headers = headers
+        self.field = field
+
+
+_NAMES_ZH = {
+    "alarm": "报警",
+    "finding": "诊断",
+    "machine": "设备",
+    "signal": "测点",
+    "site": "厂区",
+    "stop": "停机记录",
+    "work order": "工单",
+}
 
 
 def not_found(what: str, key: object) -> Problem:
     """404 for an item that the tenant does not have."""
-    return Problem(404, f"There is no {what} {key}.")
+    return Problem(404, f"There is no {what} {key}.", detail_zh=f"{_NAMES_ZH.get(what, what)} {key} 不存在。")
 
 
 def _answer(status: int, detail: str, headers: dict[str, str] | None = None, **more: Any) -> JSONResponse:
@@ -38,7 +62,8 @@ def install_problems(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def problem(_request: Request, error: Problem) -> JSONResponse:
-        return _answer(error.status, error.detail, error.headers)
+        more = {"errors": [{"field": error.field, "message": error.detail}]} if error.field else {}
+        return _answer(error.status, error.detail, error.headers, **more)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:

@@ -197,9 +197,14 @@ async def change(connection: TenantConnection, user: Engineer, order_id: int, bo
         raise not_found("work order", order_id)
     closing = body.state is not None and work_states()[body.state].is_done and not work_states()[known.state].is_done
     if closing and known.finding_id is not None and not (body.verdict or body.found or known.found):
-        raise Problem(422, "Say what was found: verdict (confirmed, other_fault, nothing_found), found, or both.")
+        raise Problem(
+            422,
+            "Say what was found: verdict (confirmed, other_fault, nothing_found), found, or both.",
+            detail_zh="请填写检查结论或实际发现的问题。",
+            field="verdict",
+        )
     if body.found_mode is not None and body.found_mode not in fault_library():
-        raise Problem(422, f"found_mode must be one of {', '.join(fault_library())}.")
+        raise Problem(422, f"found_mode must be one of {', '.join(fault_library())}.", field="found_mode")
     changes = body.model_dump()
     notes = {name: changes.pop(name) for name in _NOTES}
     try:
@@ -207,7 +212,7 @@ async def change(connection: TenantConnection, user: Engineer, order_id: int, bo
     except WorkOrderRoleError as problem:
         raise Problem(403, f"{problem}; your role is {user.role}.") from None
     except WorkOrderError as problem:
-        raise Problem(409, f"{problem}.") from None
+        raise Problem(409, f"{problem}.", detail_zh="工单当前状态不允许此操作，请刷新页面。") from None
     await maintenance.note_work(connection, order_id, **notes)
     return WorkOrder.model_validate(row, from_attributes=True)
 
@@ -233,7 +238,7 @@ async def answer_finding(
         raise not_found("finding", finding_id)
     order = await open_answer(connection, finding_id, finding.failure_mode, finding.origin, body.assignee)
     if order is None:
-        raise Problem(409, f"Finding {finding_id} has a work order already.")
+        raise Problem(409, f"Finding {finding_id} has a work order already.", detail_zh="该诊断已有工单。")
     return order
 
 
@@ -258,11 +263,16 @@ async def open_answer(
 async def add_labour(connection: TenantConnection, _user: Engineer, order_id: int, body: Labour) -> None:
     """Note hours worked; the job's hours and cost follow."""
     if not await maintenance.add_labour(connection, order_id, body.person, body.hours, body.rate, body.request):
-        raise Problem(409, f"Work order {order_id} is not being worked on.")
+        raise Problem(409, f"Work order {order_id} is not being worked on.", detail_zh="该工单已关闭。")
 
 
 @router.post("/work-orders/{order_id}/parts", status_code=204)
 async def use_part(connection: TenantConnection, _user: Engineer, order_id: int, body: UsedPart) -> None:
     """Take a spare part from stock; the job's cost follows."""
     if not await maintenance.use_part(connection, order_id, body.part, body.quantity, body.request):
-        raise Problem(409, f"There are no {body.quantity:g} of {body.part} in stock, or the job is closed.")
+        raise Problem(
+            409,
+            f"There are no {body.quantity:g} of {body.part} in stock, or the job is closed.",
+            detail_zh=f"{body.part} 库存不足 {body.quantity:g}，或工单已关闭。",
+            field="quantity",
+        )

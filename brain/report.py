@@ -1,115 +1,29 @@
-"""The monthly report of a site: what is in it. Its looks are brain/report_pdf.py and brain/report_excel.py."""
+"""Writes the monthly report of a site to files, with the API's own functions."""
 
-import calendar
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from analytics import MICRO_STOP_S, Compared, ParetoRow, compare_kpis, kpi_series, pareto
-from analytics.calendar import Span, to_utc
-from analytics.savings import MachinePair, Saving, savings
+from api import Problem
+from api.reports import MEDIA_TYPES, file_name, gather_report, render
 from brain.failure import Failure
-from historian import Connection, Database, KpiAsk, KpiSums, list_calendars, load_kpi_sums, stops_by_reason
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A month of a site. baseline: what savings are measured against; None where none is set."""
-
-    site: str
-    month: str
-    zone: str
-    span: Span
-    baseline: Span | None
-    month_kpis: Compared
-    days: list[Compared]
-    reasons: list[ParetoRow]
-    worst: list[tuple[str, float, int]]
-    saved: list[Saving]
-
-
-def month_span(month: str, zone: ZoneInfo) -> Span:
-    """A month like 2026-10 in a zone; raises :class:`Failure` for anything else."""
-    try:
-        first = datetime.strptime(month, "%Y-%m").date()  # noqa: DTZ007 - a date
-    except ValueError:
-        raise Failure(f"{month!r} is not a month: write 2026-10") from None
-    after = first + timedelta(days=calendar.monthrange(first.year, first.month)[1])
-    return to_utc(first, time(), zone), to_utc(date(after.year, after.month, 1), time(), zone)
-
-
-async def gather_report(connection: Connection, site: str, month: str) -> Report:
-    """Compute a month's report for the tenant at work; raises :class:`Failure` where there is nothing to report."""
-    found = await list_calendars(connection, site)
-    if not found:
-        raise Failure(f"site {site!r} is not known: check --site")
-    zone = ZoneInfo(found[0].time_zone)
-    start, end = month_span(month, zone)
-    if start >= datetime.now(UTC):
-        raise Failure(f"{month} has not begun: ask for a month that has")
-    baseline = None
-    if found[0].baseline_start is not None and found[0].baseline_end is not None:
-        baseline = (found[0].baseline_start, found[0].baseline_end)
-    compared = await compare_kpis(connection, start, end, KpiAsk("site", site), baseline)
-    if not compared:
-        raise Failure(f"site {site} had no machines in {month}")
-    spans = [(start, end), *([baseline] if baseline is not None else [])]
-    machines: dict[str, dict[int, KpiSums]] = {}
-    for row in await load_kpi_sums(connection, spans, KpiAsk("machine", site)):
-        machines.setdefault(row.key, {})[row.span] = row.sums
-    worst = sorted(
-        ((key, sums[0].unplanned_s / 3600, int(sums[0].failures)) for key, sums in machines.items() if 0 in sums),
-        key=lambda entry: -entry[1],
-    )
-    pairs = [_pair(sums[1], sums[0]) for sums in machines.values() if {0, 1} <= sums.keys()]
-    asked = [sum(sums[n].asked_s for sums in machines.values() if n in sums) / 3600 for n in (1, 0)]
-    return Report(
-        site,
-        month,
-        found[0].time_zone,
-        (start, end),
-        baseline,
-        compared[0],
-        await kpi_series(connection, start, min(end, datetime.now(UTC)), "day", KpiAsk("site", site)),
-        pareto(await stops_by_reason(connection, start, end, MICRO_STOP_S, site=site)),
-        [entry for entry in worst if entry[1] > 0][:10],
-        savings(pairs, compared[0].group.currency, (asked[0], asked[1])) if baseline is not None else [],
-    )
-
-
-def _pair(before: KpiSums, after: KpiSums) -> MachinePair:
-    return MachinePair(
-        before.seen_s / 3600,
-        after.seen_s / 3600,
-        before.unplanned_s / 3600,
-        after.unplanned_s / 3600,
-        int(before.failures),
-        int(after.failures),
-        before.downtime_cost,
-        after.downtime_cost,
-        before.maintenance_cost,
-        after.maintenance_cost,
-        int(before.jobs_planned + before.jobs_unplanned),
-    )
+from historian import Database, ensure_tenant
 
 
 async def write_report(
     database_url: str, tenant: str, site: str, month: str, language: str, directory: Path
 ) -> list[Path]:
-    """Write a month's report as PDF and Excel; the files."""
-    from brain.report_excel import write_excel
-    from brain.report_pdf import write_pdf
-    from historian import ensure_tenant
-
+    """Write a month's report as PDF and Excel; the files. Raises :class:`Failure` where there is nothing to report."""
     async with Database.open(database_url, max_size=1) as database:
         async with database.connection() as connection:
             tenant_id = await ensure_tenant(connection, tenant, tenant)
         async with database.tenant(tenant_id) as connection:
-            report = await gather_report(connection, site, month)
+            try:
+                report = await gather_report(connection, site, month)
+            except Problem as problem:
+                raise Failure(problem.detail.rstrip(".")) from problem
     directory.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240
-    stem = directory / f"{site}-{month}-{language}"
-    pdf, excel = stem.with_suffix(".pdf"), stem.with_suffix(".xlsx")
-    write_pdf(report, language, pdf)
-    write_excel(report, language, excel)
-    return [pdf, excel]
+    files = []
+    for file_format in MEDIA_TYPES:
+        file = directory / file_name(site, month, language, file_format)
+        file.write_bytes(render(report, file_format, language))
+        files.append(file)
+    return files

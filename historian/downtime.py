@@ -16,6 +16,8 @@ join machine on machine.id = event.machine_id join site on site.id = machine.sit
 where ($1::int is null or machine.id = $1)
     and ($2::timestamptz is null or (event.started_at, event.id) < ($2, $3::bigint))
     and (not $5 or not event.planned and event.reason_key is null and coalesce(event.reason, '') = '')
+    and ($6::text is null or site.key = $6)
+    and ($7::float8 = 0 or coalesce(event.ended_at, now()) - event.started_at >= make_interval(secs => $7))
 order by event.started_at desc, event.id desc limit $4
 """
 SET_REASON = """
@@ -76,20 +78,20 @@ class PlannedStop:
 async def list_downtime(
     connection: Connection,
     *,
+    site: str | None = None,
     machine_id: int | None = None,
     after: tuple[datetime, int] | None = None,
     limit: int = 100,
     unexplained: bool = False,
+    least_s: float = 0.0,
 ) -> list[DowntimeRow]:
-    """Stops, newest first; unexplained: only unplanned ones without a reason.
+    """Stops, newest first; unexplained: only unplanned ones without a reason; least_s: only those that last so long.
 
     after: (started_at, id) of the last row of the page before
     """
     moment, last_id = after or (None, None)
-    return [
-        DowntimeRow(*row.values())
-        for row in await connection.fetch(LIST, machine_id, moment, last_id, limit, unexplained)
-    ]
+    arguments = (machine_id, moment, last_id, limit, unexplained, site, least_s)
+    return [DowntimeRow(*row.values()) for row in await connection.fetch(LIST, *arguments)]
 
 
 async def set_reason(

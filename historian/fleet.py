@@ -72,6 +72,9 @@ where ($1::int is null or machine.id = $1)
     and ($3::timestamptz is null or (finding.opened_at, finding.id) < ($3, $4::bigint))
     and ($6::bigint is null or finding.part_of = $6)
     and (not $7::boolean or finding.part_of is null)
+    and (not $8 or finding.closed_at is null and not exists (
+        select from work_order where finding_id = finding.id and state <> 'cancelled'
+    ))
 order by finding.opened_at desc, finding.id desc limit $5
 """
 )
@@ -282,15 +285,17 @@ async def list_findings(
     is_open: bool | None = None,
     part_of: int | None = None,
     grouped: bool = False,
+    unanswered: bool = False,
     after: tuple[datetime, int] | None = None,
     limit: int = 100,
 ) -> list[FindingRow]:
     """Findings, newest first; ``after`` is (opened_at, id) of the last row of the page before.
 
     part_of: those that point at this one; grouped: those alone that point at no other
+    unanswered: only open ones that no work order answers
     """
     moment, last_id = after or (None, None)
-    rows = await connection.fetch(FINDINGS, machine_id, is_open, moment, last_id, limit, part_of, grouped)
+    rows = await connection.fetch(FINDINGS, machine_id, is_open, moment, last_id, limit, part_of, grouped, unanswered)
     return [FindingRow(*row.values()) for row in rows]
 
 

@@ -100,6 +100,9 @@ update machine set commissioned_at = coalesce($2, commissioned_at), scrapped_at 
     replacement_value = coalesce($4, replacement_value), numerically_controlled = coalesce($5, numerically_controlled)
 where id = $1 returning id
 """
+READ_LIFE = """
+select commissioned_at, scrapped_at, replacement_value, numerically_controlled from machine where id = $1
+"""
 DOCUMENTS = "select title, reference, added_at from machine_document where machine_id = $1 order by id"
 ADD_DOCUMENT = """
 insert into machine_document (tenant_id, machine_id, title, reference) select tenant_id, id, $2, $3 from machine
@@ -136,6 +139,16 @@ class SparePart:
     failure_modes: list[str]
     wanted: int = 0
     needed_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """From commissioning to scrapping, and what a machine would cost new; None where nobody said."""
+
+    commissioned_at: datetime | None
+    scrapped_at: datetime | None
+    replacement_value: float | None
+    numerically_controlled: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +290,12 @@ async def set_life(
     """A machine's life and worth; what is None stays. False where there is no such machine."""
     arguments = (commissioned_at, scrapped_at, replacement_value, numerically_controlled)
     return await connection.fetchval(LIFE, machine_id, *arguments) is not None
+
+
+async def get_life(connection: Connection, machine_id: int) -> Life | None:
+    """A machine's life and worth; None where there is no such machine."""
+    row = await connection.fetchrow(READ_LIFE, machine_id)
+    return Life(*row.values()) if row is not None else None
 
 
 async def list_documents(connection: Connection, machine_id: int) -> list[dict[str, Any]]:

@@ -60,7 +60,11 @@ group by 1
 
 
 class StopError(ValueError):
-    """A stop cannot be cut or joined as asked for."""
+    """A stop cannot be cut or joined as asked for; says why in English, and in Chinese."""
+
+    def __init__(self, text: str, text_zh: str) -> None:
+        super().__init__(text)
+        self.text_zh = text_zh
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,8 @@ async def mark_phases(connection: Connection, event_id: int, marks: Sequence[dat
         return await connection.fetchval(MARK, event_id, *marks) is not None
     except asyncpg.CheckViolationError:
         raise StopError(
-            f"stop {event_id}: it begins, is detected, notified, responded to and repaired in this order"
+            f"stop {event_id}: it begins, is detected, notified, responded to and repaired in this order",
+            "时间须按顺序：开始、发现、通知、响应、修复",
         ) from None
 
 
@@ -95,9 +100,9 @@ async def split_stop(connection: Connection, event_id: int, at: datetime, user: 
     if stop is None:
         return None
     if stop["ended_at"] is None:
-        raise StopError(f"stop {event_id} lasts: it can be split when it has ended")
+        raise StopError(f"stop {event_id} lasts: it can be split when it has ended", "停机尚未结束，结束后才能拆分")
     if not stop["started_at"] < at < stop["ended_at"]:
-        raise StopError(f"{at.isoformat()} is not inside of stop {event_id}")
+        raise StopError(f"{at.isoformat()} is not inside of stop {event_id}", "该时刻不在停机时段内")
     await connection.execute(CUT, event_id, at, user)
     second: int = await connection.fetchval(REST, event_id, at, stop["ended_at"], user, stop["latest_end"])
     return second
@@ -113,12 +118,12 @@ async def merge_stops(connection: Connection, event_ids: Sequence[int], user: st
         return None
     first, last = stops[0], stops[-1]
     if len({stop["machine_id"] for stop in stops}) > 1:
-        raise StopError("stops of several machines cannot be one")
+        raise StopError("stops of several machines cannot be one", "不同设备的停机不能合并")
     if any(stop["ended_at"] is None for stop in stops):
-        raise StopError("a stop that lasts can be merged when it has ended")
+        raise StopError("a stop that lasts can be merged when it has ended", "停机尚未结束，结束后才能合并")
     ids = [stop["id"] for stop in stops]
     if await connection.fetchval(BETWEEN, first["machine_id"], first["started_at"], last["started_at"], ids):
-        raise StopError("another stop lies between them: name it as well")
+        raise StopError("another stop lies between them: name it as well", "其间还有其他停机记录，请一并选择")
     await connection.execute(DROP, ids[1:])
     await connection.execute(EXTEND, first["id"], last["ended_at"], user, last["latest_end"])
     merged: int = first["id"]

@@ -4,9 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from nicegui import ui
 
-from api.alarms import Alarm, to_alarm
-from api.console.session import Console, Visitor, frame, keep_updated, local
-from historian import acknowledge_alarm, list_alarms, list_sites, shelve_alarm
+from api.alarms import Alarm, Shelving, to_alarm
+from api.alarms import acknowledge as acknowledge_alarm
+from api.alarms import shelve as shelve_alarm
+from api.console.forms import attempt
+from api.console.session import Console, Visitor, frame, keep_updated, local, page
+from historian import Connection, list_alarms, list_sites
 from plant import unit
 
 _COLOURS = {"notice": "#9aa5ad", "warning": "#ef9f27", "alarm": "#d84315", "critical": "#b71c1c"}
@@ -17,7 +20,7 @@ _SHOWN = 100
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/alarms")
+    @page("/alarms")
     async def alarms() -> None:
         visitor = await console.visitor()
         if visitor is None:
@@ -76,15 +79,20 @@ def alarm_card(console: Console, visitor: Visitor, alarm: Alarm, zone: str, *, w
                 ui.label(f"{visitor.say('shelved')} {local(alarm.shelved_until, zone)}").classes("brain-quiet")
 
         async def acknowledge() -> None:
-            async with console.connection(visitor) as connection:
-                await acknowledge_alarm(connection, alarm.id, visitor.user.name, None)
-            button.set_enabled(False)
-            ui.notify(f"{visitor.say('acknowledged_by')} {visitor.user.name}")
+            async def work(connection: Connection) -> None:
+                await acknowledge_alarm(connection, visitor.user, alarm.id)
+
+            if await attempt(console, visitor, work):
+                button.set_enabled(False)
+                ui.notify(f"{visitor.say('acknowledged_by')} {visitor.user.name}")
 
         async def shelve() -> None:
-            async with console.connection(visitor) as connection:
-                await shelve_alarm(connection, alarm.id, datetime.now(UTC) + _SHELVE, visitor.user.name)
-            ui.notify(visitor.say("shelve"))
+            async def work(connection: Connection) -> None:
+                body = Shelving(until=datetime.now(UTC) + _SHELVE)
+                await shelve_alarm(connection, visitor.user, alarm.id, body)
+
+            if await attempt(console, visitor, work):
+                ui.notify(visitor.say("shelve"))
 
         if alarm.cleared_at is None:
             button = ui.button(visitor.say("acknowledge"), on_click=acknowledge)

@@ -2,7 +2,8 @@
 
 from nicegui import ui
 
-from api.console.session import Console, frame, keep_updated, local
+from api.console.gateways import Gateways
+from api.console.session import Console, frame, keep_updated, local, page
 from historian import list_quarantine, pipeline_counts
 
 _SHOWN = 100
@@ -11,7 +12,7 @@ _SHOWN = 100
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/data")
+    @page("/data")
     async def data() -> None:
         visitor = await console.visitor()
         if visitor is None:
@@ -23,6 +24,7 @@ def build(console: Console) -> None:
                     with ui.element("div").classes("brain-card").style("width:auto; flex:1 1 180px"):
                         labels[key] = ui.label("–").classes("brain-number")
                         ui.label(visitor.say(key)).classes("brain-quiet")
+            gateways = Gateways(console, visitor)
             with ui.element("div").classes("brain-card"):
                 ui.label(visitor.say("quarantine")).classes("brain-title")
                 columns = [
@@ -56,6 +58,7 @@ def build(console: Console) -> None:
                 table.update()
                 table.set_visibility(bool(rows))
                 none.set_visibility(not rows)
+                await gateways.draw()
 
             await update()
             keep_updated(3.0, update)

@@ -5,10 +5,14 @@ from typing import Any
 
 from nicegui import ui
 
+from api.console.evidence import evidence_text
+from api.console.forms import Form, act_button, attempt, once, quiet_button
 from api.console.session import Console, Visitor, local, risk_colour
-from api.findings import Finding
-from api.work_orders import open_answer
-from historian import verdicts
+from api.findings import Finding, FindingAnswer
+from api.findings import answer as answer_finding
+from api.work_orders import FromFinding
+from api.work_orders import answer_finding as order_for
+from historian import Connection
 from plant import fault_library
 
 _VERDICTS = ("confirmed", "other_fault", "nothing_found")
@@ -33,11 +37,12 @@ class AnswerDialog:
             self._title = ui.label().classes("font-semibold")
             self._verdict = ui.radio({verdict: say(f"answer_{verdict}") for verdict in _VERDICTS}, value="confirmed")
             self._mode = ui.select(names, label=say("found_instead"), clearable=True, with_input=True)
-            self._mode.classes("w-full").bind_visibility_from(self._verdict, "value", value="other_fault")
-            self._note = ui.input(say("answer_note")).classes("w-full")
+            self._mode.bind_visibility_from(self._verdict, "value", value="other_fault")
+            self._note = ui.input(say("answer_note"))
+            self._form = Form(visitor, found_mode=self._mode, note=self._note)
             with ui.row().classes("w-full justify-end"):
-                ui.button(say("leave"), on_click=self._dialog.close).props("flat no-caps color=blue-grey-7")
-                ui.button(say("save"), on_click=self._save).props("unelevated no-caps color=blue-grey-7")
+                quiet_button(say("cancel"), self._dialog.close)
+                ui.button(say("save"), on_click=once(self._save)).props("unelevated no-caps color=blue-grey-7")
 
     def open(self, finding: Finding) -> None:
         """Ask about a finding."""
@@ -52,16 +57,27 @@ class AnswerDialog:
     async def _save(self) -> None:
         verdict = str(self._verdict.value)
         mode = self._mode.value if verdict == "other_fault" else None
-        async with self._console.connection(self._visitor) as connection:
-            await verdicts.answer_finding(
-                connection, self._finding_id, verdict, mode, self._note.value or None, self._visitor.user.name
+
+        async def work(connection: Connection) -> None:
+            body = FindingAnswer.model_validate(
+                {"verdict": verdict, "found_mode": mode, "note": self._note.value or None}
             )
-        self._dialog.close()
-        await self._answered()
+            await answer_finding(connection, self._visitor.user, self._finding_id, body)
+
+        if await attempt(self._console, self._visitor, work, self._form):
+            self._dialog.close()
+            await self._answered()
 
 
-def finding_card(console: Console, visitor: Visitor, finding: Finding, zone: str, answer: AnswerDialog) -> None:
-    """One finding with its evidence and what can be done about it."""
+def finding_card(
+    console: Console,
+    visitor: Visitor,
+    finding: Finding,
+    zone: str,
+    answer: AnswerDialog,
+    ordered: Callable[[], Awaitable[None]],
+) -> None:
+    """One finding with its evidence and what can be done about it; ordered: called once it has a work order."""
     say = visitor.say
     colour = risk_colour(finding.probability, "running")
     with ui.element("div").classes("brain-card").style(f"border-left:5px solid {colour}"):
@@ -99,14 +115,16 @@ def finding_card(console: Console, visitor: Visitor, finding: Finding, zone: str
             ui.label(_answer(finding, visitor, zone)).classes("text-sm mt-2 font-semibold")
 
         async def order() -> None:
-            async with console.connection(visitor) as connection:
-                made = await open_answer(connection, finding.id, finding.failure_mode, finding.origin)
-            ui.notify(say("order_there") if made is None else f"{say('order_opened')}: {made.id}")
+            async def work(connection: Connection) -> None:
+                made = await order_for(connection, visitor.user, finding.id, FromFinding())
+                ui.notify(f"{say('order_opened')}: #{made.id}")
+
+            if await attempt(console, visitor, work):
+                await ordered()
 
         with ui.row().classes("mt-2 gap-2"):
-            for text, act in ((say("order"), order), (say("was_right"), lambda: answer.open(finding))):
-                button = ui.button(text, on_click=act).props("dense no-caps outline color=blue-grey-7")
-                button.set_enabled(visitor.may_change)
+            act_button(visitor, say("order"), order)
+            act_button(visitor, say("was_right"), lambda: answer.open(finding))
 
 
 def _evidence_column(rows: list[dict[str, Any]], direction: str, visitor: Visitor) -> None:
@@ -115,7 +133,7 @@ def _evidence_column(rows: list[dict[str, Any]], direction: str, visitor: Visito
     with ui.column().classes("gap-1"):
         ui.label(visitor.say(f"evidence_{direction}")).classes("brain-title")
         for row in rows:
-            ui.label(_evidence(row, visitor)).classes("text-sm")
+            ui.label(evidence_text(row, visitor)).classes("text-sm")
 
 
 def _answer(finding: Finding, visitor: Visitor, zone: str) -> str:
@@ -127,16 +145,6 @@ def _answer(finding: Finding, visitor: Visitor, zone: str) -> str:
         said += f" ({visitor.pick(fault.name_en, fault.name_zh)})"
     parts = [said, finding.answer.by, local(finding.answer.at, zone), finding.answer.note]
     return " · ".join(part for part in parts if part)
-
-
-def _evidence(row: dict[str, Any], visitor: Visitor) -> str:
-    text = visitor.pick(row["text_en"], row["text_zh"])
-    if row["value"] is None:
-        return text
-    symbol = row["unit"] if row["unit"] not in ("1", "") else ""
-    return f"{text}: {row['value']:.3g} {symbol} ({visitor.say('limit')} {row['limit']:.3g} {symbol})".replace(
-        " )", ")"
-    )
 
 
 def _other(row: dict[str, Any], visitor: Visitor) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from api.console.session import STATE_COLOURS, Console, Visitor, frame, keep_updated, local, risk_colour
+from api.console.session import STATE_COLOURS, Console, Visitor, frame, keep_updated, local, page, risk_colour
 from api.machines import sorted_rows
 from historian import FleetRow, list_fleet, list_sites
 from plant import fault_library
@@ -19,7 +19,7 @@ _SHOWN = 25
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/")
+    @page("/")
     async def fleet() -> None:
         visitor = await console.visitor()
         if visitor is None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from nicegui import app as site
 from nicegui import ui
 
-from api.console.session import Console, language
+from api.console.session import Console, language, page
 from api.console.texts import say
 from api.identity import check_password
 from api.problems import Problem
@@ -26,7 +26,7 @@ def inside(path: str) -> str:
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/login")
+    @page("/login")
     async def login(next: str = "/") -> None:  # noqa: A002 - the query's word
         words = language()
         ui.query("body").style("background:#263238")

@@ -9,7 +9,8 @@ from api.alarms import to_alarm
 from api.console.alarms import alarm_card
 from api.console.charts import chart_option, grouped
 from api.console.findings import AnswerDialog, finding_card
-from api.console.session import Console, Visitor, frame, keep_updated, local, risk_colour
+from api.console.machine_record import MachineRecord
+from api.console.session import Console, Visitor, frame, keep_updated, local, page, risk_colour
 from api.findings import Finding, rates_by_mode, to_finding
 from api.machines import Detectability, MachineDetail, machine_detail, signal_trend
 from api.problems import Problem
@@ -24,7 +25,7 @@ _THERMAL = {"thermal_capacity": "%", "minutes_to_trip": "min", "minutes_until_re
 def build(console: Console) -> None:
     """Register the page."""
 
-    @ui.page("/machines/{machine_id}")
+    @page("/machines/{machine_id}")
     async def machine(machine_id: int) -> None:
         visitor = await console.visitor()
         if visitor is None:
@@ -37,9 +38,10 @@ def build(console: Console) -> None:
                 ui.label(visitor.say("not_found"))
             return
         with frame(console, visitor, "fleet"):
-            page = _MachinePage(console, visitor, detail)
-            await page.update()
-            keep_updated(5.0, page.update)
+            shown = _MachinePage(console, visitor, detail)
+            await shown.update()
+            await shown.load_record()
+            keep_updated(5.0, shown.update)
 
 
 class _MachinePage:
@@ -77,6 +79,11 @@ class _MachinePage:
                 with ui.element("div").classes("brain-card"):
                     ui.label(visitor.say("nameplate")).classes("brain-title")
                     self._nameplate(detail)
+                self._record = MachineRecord(console, visitor, detail)
+
+    async def load_record(self) -> None:
+        """What people keep of the machine."""
+        await self._record.draw()
 
     async def update(self) -> None:
         """Everything that changes."""
@@ -189,7 +196,7 @@ class _MachinePage:
                 with ui.element("div").classes("brain-card"):
                     ui.label(self._visitor.say("no_findings")).classes("brain-quiet")
             for finding in findings:
-                finding_card(self._console, self._visitor, finding, self._zone, self._answer)
+                finding_card(self._console, self._visitor, finding, self._zone, self._answer, self.load_record)
 
     async def _draw(self) -> None:
         end = datetime.now(UTC)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from api.identity import Throttle, may_change
 from historian import Database, accounts
 from historian.accounts import User
 
+_PATIENCE_S = 30.0
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 # ISA-101: grey is normal, colour means that something wants a person.
@@ -30,6 +31,15 @@ STATE_COLOURS = {
     "down": "#c62828",
     "off_line": "#e0c068",
 }
+_PAGES = (
+    ("fleet", "/"),
+    ("alarms", "/alarms"),
+    ("downtime", "/downtime"),
+    ("upkeep", "/maintenance"),
+    ("indicators", "/kpis"),
+    ("reports", "/reports"),
+    ("data", "/data"),
+)
 RISK_COLOURS = ((0.6, "#d84315"), (0.3, "#ef9f27"), (0.1, "#e6cf6a"))
 _STYLE = """
 body { background: #eceff1; font-family: "Inter", "Noto Sans CJK SC", "Microsoft YaHei", system-ui, sans-serif; }
@@ -43,6 +53,8 @@ body { background: #eceff1; font-family: "Inter", "Noto Sans CJK SC", "Microsoft
 .body--dark .brain-quiet { color: #8b98a2; }
 .q-table td, .q-table th { font-size: 13px; }
 .q-table tbody tr { cursor: pointer; }
+.q-btn--dense:not(.q-btn--round) { padding: .2em .7em; }
+.brain-row { border-bottom: 1px solid #8883; width: 100%; padding: 4px 0; gap: 2px 16px; align-items: center; }
 """
 
 
@@ -91,13 +103,17 @@ class Console:
         async with self.database.tenant(visitor.user.tenant_id) as connection:
             yield connection
 
+    async def user(self) -> User | None:
+        """Whose session it is now; None where it has ended."""
+        token = site.storage.user.get("token")
+        if not token:
+            return None
+        async with self.database.connection() as connection:
+            return await accounts.authenticate(connection, token)
+
     async def visitor(self) -> Visitor | None:
         """Who looks at the page being built; None, and a way to the log-in, for nobody."""
-        token = site.storage.user.get("token")
-        user = None
-        if token:
-            async with self.database.connection() as connection:
-                user = await accounts.authenticate(connection, token)
+        user = await self.user()
         if user is None:
             target = urlsplit(str(ui.context.client.request.url)) if ui.context.client.request else None
             path = target.path if target is not None else "/"
@@ -112,6 +128,11 @@ class Console:
             async with self.database.connection() as connection:
                 await accounts.revoke_token(connection, token)
         ui.navigate.to("/login")
+
+
+def page(path: str) -> ui.page:
+    """A page of the console; on a busy machine it may take longer to draw than NiceGUI waits by default."""
+    return ui.page(path, response_timeout=_PATIENCE_S)
 
 
 def language() -> Language:
@@ -129,12 +150,15 @@ def frame(console: Console, visitor: Visitor, here: str) -> Any:
     """Header with navigation, and the column that a page's content goes into."""
     ui.add_css(_STYLE)
     dark = ui.dark_mode(bool(site.storage.user.get("dark", False)))
-    with ui.header().classes("items-center px-4 py-2").style("background:#263238; min-height:48px"):
-        ui.label("Industry Brain").classes("text-base font-semibold mr-4")
-        for key, path in (("fleet", "/"), ("alarms", "/alarms"), ("downtime", "/downtime"), ("data", "/data")):
-            link = ui.link(visitor.say(key), path).classes("text-white no-underline px-2 py-1 rounded text-sm")
-            if key == here:
-                link.style("background:#455a64")
+    with ui.header().classes("items-center px-4 py-2 gap-x-2 gap-y-1").style("background:#263238; min-height:48px"):
+        ui.label("Industry Brain").classes("text-base font-semibold mr-2")
+        # On a phone the pages come below.
+        with ui.row().classes("gap-0 order-last lg:order-none w-full lg:w-auto"):
+            for key, path in _PAGES:
+                link = ui.link(visitor.say(key), path)
+                link.classes("text-white no-underline px-2 py-1 rounded text-sm whitespace-nowrap")
+                if key == here:
+                    link.style("background:#455a64")
         ui.space()
 
         def switch_language() -> None:
@@ -183,10 +207,13 @@ def local(moment: datetime | None, zone: str = "UTC", *, seconds: bool = False) 
         return "–"
     shown = moment.astimezone(ZoneInfo(zone))
     today = datetime.now(UTC).astimezone(ZoneInfo(zone)).date()
-    pattern = ("%H:%M:%S" if seconds else "%H:%M") if shown.date() == today else "%m-%d %H:%M"
-    return shown.strftime(pattern)
+    if shown.date() == today:
+        return shown.strftime("%H:%M:%S" if seconds else "%H:%M")
+    return shown.strftime("%m-%d %H:%M" if shown.year == today.year else "%Y-%m-%d %H:%M")
 
 
-def hours_between(start: datetime, end: datetime) -> float:
-    """Hours from one moment to another."""
-    return (end - start) / timedelta(hours=1)
+def duration(seconds: float, visitor: Visitor) -> str:
+    """How long something lasted."""
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} {visitor.say('minutes')}" if seconds >= 60 else f"{seconds:.0f} {visitor.say('s')}"
+    return f"{seconds / 3600:,.1f} {visitor.say('hours')}"

@@ -13,8 +13,16 @@ import pytest
 import pytest_asyncio
 
 from api import ApiSettings, create_app
-from historian import Database, accounts, end_downtime
-from plant import template_library
+from historian import (
+    Database,
+    accounts,
+    add_gateway,
+    end_downtime,
+    ensure_tenant,
+    register_machines,
+    revoke_gateway,
+)
+from plant import MachineSpec, template_library
 from tests.plant_records import PASSWORD, disturbed_bus, plant_with
 
 pytestmark = pytest.mark.integration
@@ -313,6 +321,9 @@ async def test_kpis_by_day_and_shift_of_the_site_and_against_what_was(
     downtime = group["values"]["unplanned_downtime_h"]
     # The stop ended on 4 May at 17:00 UTC, before the five days that are asked for.
     assert (downtime["value"], downtime["previous"], downtime["baseline"]) == (0, 2, 2)
+    # What amounts of spans of different length are set beside each other by.
+    seen = [group[name]["seen_h"] for name in ("exposure", "previous_exposure", "baseline_exposure")]
+    assert seen == [pytest.approx(hours) for hours in (120, 120, 48)]
     # All 25 machines asked for, one was seen: too little of the site.
     (group,) = await _values(client, site="site-a", compare=True, **second)
     assert group["values"]["unplanned_downtime_h"]["coverage"] == pytest.approx(1 / 25)
@@ -343,6 +354,13 @@ async def test_a_stop_is_explained_cut_joined_and_counted(client: httpx.AsyncCli
         (short, None, True),
         (long, "bearing", False),
     ]
+    for narrowed, found in (
+        ({"micro_stops": False}, [long]),
+        ({"site": "moon"}, []),
+        ({"site": "site-a"}, [short, long]),
+    ):
+        items = (await client.get(stops, params={"unexplained": True, **narrowed})).json()["items"]
+        assert [stop["id"] for stop in items] == found
     marks = {"detected_at": at(10), "responded_at": at(60), "repaired_at": at(220)}
     assert (await client.patch(f"{stops}/{long}", json={"reason_key": "bearing", **marks})).status_code == 204
     explained = (await client.get(stops)).json()["items"][1]
@@ -370,7 +388,8 @@ async def test_a_stop_is_explained_cut_joined_and_counted(client: httpx.AsyncCli
     assert rows[1]["running"] == pytest.approx(1)
     assert (await client.post(f"{stops}/merge", json={"ids": [long, short]})).status_code == 409
     assert (await client.post(f"{stops}/merge", json={"ids": [long, second]})).json()["id"] == long
-    assert (await client.post(f"{stops}/{long}/split", json={"at": at(999)})).status_code == 409
+    outside = await client.post(f"{stops}/{long}/split", json={"at": at(999)})
+    assert (outside.status_code, outside.json()["errors"][0]["field"]) == (409, "at")
     assert (await client.post(f"{stops}/merge", json={"ids": [long, 999999]})).status_code == 404
     (group,) = await _values(client, machine=1, **period)
     assert group["values"]["unplanned_downtime_h"]["reason"].startswith("not enough data")
@@ -381,16 +400,43 @@ async def test_a_stop_is_explained_cut_joined_and_counted(client: httpx.AsyncCli
     assert kept == began + timedelta(hours=4)
 
 
+async def test_gateways_are_those_of_the_tenant(client: httpx.AsyncClient, database: Database) -> None:
+    await _log_in(client)
+    assert (await client.get("/api/v1/edge/gateways")).json() == []
+    async with database.connection() as connection:
+        other = await ensure_tenant(connection, "other", "other")
+        await register_machines(connection, other, [MachineSpec("site-x", "l", "X1", "X1", "motor")])
+        await add_gateway(connection, other, "site-x", "theirs")
+        ours = await add_gateway(connection, 1, "site-a", "ours")
+        gone = await add_gateway(connection, 1, "site-a", "gone")
+        assert await revoke_gateway(connection, 1, gone.key)
+        newest = await connection.fetchval("select max(judged_at) from machine_condition where tenant_id = 1")
+    rows = (await client.get("/api/v1/edge/gateways")).json()
+    assert [(row["key"], row["name"], row["revoked_at"] is None) for row in rows] == [
+        (ours.key, "ours", True),
+        (gone.key, "gone", False),
+    ]
+    assert datetime.fromisoformat(rows[0]["newest"]) == newest
+    assert ours.password not in str(rows)
+
+
 async def test_a_finding_becomes_a_job_with_labour_parts_and_a_verdict(client: httpx.AsyncClient) -> None:
     await _log_in(client)
     (finding,) = (await client.get("/api/v1/findings", params={"open": True})).json()["items"]
     path = f"/api/v1/findings/{finding['id']}/work-order"
+
+    async def unanswered() -> list[int]:
+        answer = await client.get("/api/v1/findings", params={"unanswered": True})
+        return [item["id"] for item in answer.json()["items"]]
+
+    assert await unanswered() == [finding["id"]]
     part = {"name": "Bearing 6205", "stock": 1, "minimum": 1, "lead_time_days": 10, "unit_cost": 90}
     modes = {"failure_modes": ["bearing_wear_de"]}
     assert (await client.put("/api/v1/spare-parts/6205", json={**part, **modes})).status_code == 204
     made = await client.post(path, json={"assignee": "li"})
     assert (made.status_code, made.json()["kind"], made.json()["assignee"]) == (201, "condition_based", "li")
     assert (await client.post(path, json={})).status_code == 409
+    assert await unanswered() == []
     order = f"/api/v1/work-orders/{made.json()['id']}"
     job = (await client.get(order)).json()
     assert job["evidence"] == finding["evidence"]
@@ -548,6 +594,9 @@ async def test_plans_fall_due_by_calendar_or_running_hours(client: httpx.AsyncCl
 
     life = {"commissioned_at": (now - timedelta(days=4)).isoformat(), "replacement_value": 5000}
     assert (await client.patch("/api/v1/machines/1/life", json=life)).status_code == 204
+    kept = (await client.get("/api/v1/machines/1/life")).json()
+    assert (datetime.fromisoformat(kept["commissioned_at"]), kept["scrapped_at"]) == (now - timedelta(days=4), None)
+    assert (await client.get("/api/v1/machines/999/life")).status_code == 404
     period = {"start": (now - timedelta(days=8)).isoformat(), "end": now.isoformat()}
     (group,) = await _values(client, machine=1, **period)
     assert group["exposure"]["asked_h"] == pytest.approx(96)

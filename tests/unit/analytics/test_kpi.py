@@ -112,6 +112,19 @@ def test_every_entry_of_the_catalogue_is_complete():
         assert evaluate(entry, KpiSums()).value is None or entry.needs == "none", entry.key
 
 
+def test_what_adds_up_doubles_with_the_time_counted_and_nothing_else_does():
+    # Of everything something; the machines, and what belongs to them, stay the same over twice the time.
+    stay = {"machines", "operators", "replacement_value", "networked", "controlled"}
+    names = [field.name for field in dataclasses.fields(KpiSums)]
+    once = KpiSums(**{name: 100 * H if name.endswith("_s") else 10.0 for name in names})
+    once = dataclasses.replace(once, asked_s=1000 * H, counted_s=1000 * H)
+    twice = dataclasses.replace(once, **{name: 2 * getattr(once, name) for name in names if name not in stay})
+    before, after = values(once), values(twice)
+    for entry in DEFINITIONS:
+        grown = after[entry.key].value / before[entry.key].value
+        assert grown == pytest.approx(2 if entry.adds_up else 1), entry.key
+
+
 hours = st.lists(st.sampled_from(["running", "down", "maintenance", "off_line", "idle"]), min_size=24, max_size=24)
 
 

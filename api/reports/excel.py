@@ -1,18 +1,18 @@
 """The monthly report as an Excel workbook: numbers as numbers, with charts that follow them."""
 
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.chart import BarChart, Reference
 from openpyxl.styles import Font
 
-from brain.report import Report
-from brain.report_text import day_rows, head_lines, kpi_rows, saving_rows, say
+from api.reports.content import Report
+from api.reports.text import day_rows, head_lines, kpi_rows, saving_rows, say
 
 
-def write_excel(report: Report, language: str, path: Path) -> None:
-    """Write the report."""
+def excel(report: Report, language: str) -> bytes:
+    """The report as an .xlsx file."""
     book = Workbook()
     sheet = book.active
     sheet.title = say("kpis", language)
@@ -47,7 +47,9 @@ def write_excel(report: Report, language: str, path: Path) -> None:
         entry.column_dimensions["A"].width = 34
         for column in "BCDEF":
             entry.column_dimensions[column].width = 18
-    book.save(path)
+    file = BytesIO()
+    book.save(file)
+    return file.getvalue()
 
 
 def _rows(sheet: Any, head: list[str], rows: list[list[Any]]) -> None:

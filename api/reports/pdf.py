@@ -1,6 +1,6 @@
 """The monthly report as PDF; Chinese by a font that every reader has (Adobe-GB1), so that none must be shipped."""
 
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 from reportlab.graphics.charts.barcharts import VerticalBarChart
@@ -12,15 +12,15 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.platypus import PageBreak, Paragraph, SimpleDocTemplate, Table, TableStyle
 
-from brain.report import Report
-from brain.report_text import day_rows, head_lines, kpi_rows, saving_rows, say
+from api.reports.content import Report
+from api.reports.text import day_rows, head_lines, kpi_rows, saving_rows, say
 
 _CHINESE = "STSong-Light"
 _WIDTH = 480
 
 
-def write_pdf(report: Report, language: str, path: Path) -> None:
-    """Write the report."""
+def pdf(report: Report, language: str) -> bytes:
+    """The report as a PDF file."""
     pdfmetrics.registerFont(UnicodeCIDFont(_CHINESE))
     page = _Page(_CHINESE if language == "zh" else "Helvetica", language)
     title = f"{say('title', language)} {report.site} {report.month}"
@@ -49,7 +49,9 @@ def write_pdf(report: Report, language: str, path: Path) -> None:
         story.append(page.line(say("no_baseline", language)))
     else:
         story.append(page.table(["kpi", "saved", "share", "interval", "claim"], saving_rows(report, language)))
-    SimpleDocTemplate(str(path), pagesize=A4, title=title, author="Industry Brain").build(story)
+    file = BytesIO()
+    SimpleDocTemplate(file, pagesize=A4, title=title, author="Industry Brain").build(story)
+    return file.getvalue()
 
 
 class _Page:

@@ -1,10 +1,10 @@
 """The words of the monthly report, in both languages, and its tables as rows of text."""
 
 import math
+from zoneinfo import ZoneInfo
 
-from analytics import DEFINITIONS, KpiValue
-from analytics.savings import Saving
-from brain.report import Report
+from analytics import DEFINITIONS, KpiValue, Saving
+from api.reports.content import Report
 
 TEXTS = {
     "title": ("Monthly report", "设备月度报告"),
@@ -149,8 +149,6 @@ def head_lines(report: Report, language: str) -> list[str]:
 
 def day_rows(report: Report) -> list[tuple[str, float]]:
     """(local day, unplanned hours) of the days that were seen."""
-    from zoneinfo import ZoneInfo
-
     zone = ZoneInfo(report.zone)
     rows = []
     for day in report.days:
