@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from nicegui import ui
+from nicegui.element import Element
 from nicegui.elements.mixins.validation_element import ValidationElement
 from pydantic import ValidationError
 
@@ -137,7 +138,7 @@ def _said(error: Mapping[str, Any], visitor: Visitor) -> str:
 
 async def confirmed(visitor: Visitor, question: str, action: str) -> bool:
     """Ask before something that cannot be undone."""
-    with ui.dialog() as dialog, ui.card().classes("gap-3"):
+    with _apart(), ui.dialog() as dialog, ui.card().classes("gap-3"):
         ui.label(question)
         with ui.row().classes("w-full justify-end"):
             quiet_button(visitor.say("cancel"), lambda: dialog.submit(False))
@@ -154,7 +155,7 @@ async def ask(
 
     fill: draws the fields, and gives the form and what to do on a connection when it is to be saved
     """
-    with ui.dialog() as dialog, ui.card().classes("gap-2 w-full").style("max-width:480px"):
+    with _apart(), ui.dialog() as dialog, ui.card().classes("gap-2 w-full").style("max-width:480px"):
         ui.label(title).classes("text-base font-semibold")
         form, work = fill()
 
@@ -168,6 +169,12 @@ async def ask(
     answer = await dialog
     dialog.delete()
     return bool(answer)
+
+
+def _apart() -> Element:
+    """Where a dialog outlives what it was opened from: that may be drawn anew while somebody writes."""
+    content: Element = ui.context.client.content
+    return content
 
 
 def quiet_button(text: str, on_click: Callable[[], Any], icon: str | None = None) -> ui.button:

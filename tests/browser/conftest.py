@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from historian import Database
 from tests.plant_records import plant_with
@@ -21,6 +21,9 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync",
 ]  # fmt: skip
+
+# How long a page may take on a busy machine; what does not come at all is waited for that long, once.
+expect.set_options(timeout=60_000)
 
 
 @pytest_asyncio.fixture

@@ -129,6 +129,7 @@ async def test_a_stop_gets_its_reason_in_one_click_is_cut_and_joined(
         await page.get_by_role("checkbox").nth(number).click()
     await page.get_by_role("button", name="Join").click()
     await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
     assert len(await stops()) == 2
     await page.get_by_role("button", name="Join").click()
     await page.get_by_role("dialog").get_by_role("button", name="Join").click()
