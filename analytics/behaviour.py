@@ -8,7 +8,7 @@ import io
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ _HEAT_S = 5 * 3600.0
 _RIDGE = 1.0
 # Smallest standard deviation that a model may claim: sensors and weather are not better than that.
 _FLOOR = {"slow": 0.4, "fast": 0.02}
+_CONSTANT, _REPEATED = "constant_minutes_", "repeated_minutes_"
 
 
 def lagged(values: Array, step_s: float, tau_s: float) -> Array:
@@ -118,12 +119,28 @@ class ExpectedSignal:
 
 @dataclass(frozen=True, slots=True)
 class BehaviourModel:
-    """What is normal for one machine."""
+    """What is normal for one machine.
+
+    usual: figures of the baseline by name
+    """
 
     step_s: float
     samples: int
     expected: tuple[ExpectedSignal, ...]
     usual: Mapping[str, float]
+
+    def with_constants(self, minutes: Mapping[str, int]) -> "BehaviourModel":
+        """The model of a machine whose sensors say one value for so many minutes; signal -> the most in a row."""
+        constants = {f"{_CONSTANT}{key}": float(most) for key, most in minutes.items()}
+        return replace(self, usual={**self.usual, **constants})
+
+    def constant_minutes(self, signal: str) -> float:
+        """The most minutes in a row in which a sensor said one value; 0 where it never did, or was too seldom heard."""
+        return self.usual.get(f"{_CONSTANT}{signal}", 0.0)
+
+    def repeated_minutes(self, signal: str) -> float:
+        """The most minutes in a row of the baseline whose averages were the same."""
+        return self.usual.get(f"{_REPEATED}{signal}", 0.0)
 
     def to_bytes(self) -> bytes:
         """Plain arrays in an npz, never pickle."""
@@ -219,7 +236,20 @@ def learn_machine(template: Template, nameplate: Nameplate, signals: Mapping[str
     behaviour = template.behaviour
     slow = [signal.key for signal in template.signals if signal.response == "slow"]
     found = indicators(template.key, nameplate, signals)
-    return learn(found, behaviour.expectations, slow, behaviour.sampling_s, behaviour.minimum_samples)
+    model = learn(found, behaviour.expectations, slow, behaviour.sampling_s, behaviour.minimum_samples)
+    if model is None:
+        return None
+    numbers = [signal.key for signal in template.signals if signal.kind == "number" and signal.key in signals]
+    repeated = {f"{_REPEATED}{key}": longest_run(signals[key]) * behaviour.sampling_s / 60 for key in numbers}
+    return replace(model, usual={**model.usual, **repeated})
+
+
+def longest_run(values: Array) -> int:
+    """The most known values in a row that are exactly the same (n,); 0 where none follows another."""
+    same = np.concatenate([[False], values[1:] == values[:-1], [False]])
+    edges = np.flatnonzero(~same)
+    most = int(np.max(np.diff(edges), initial=1))
+    return most if most > 1 else 0
 
 
 def _fit(x: Array, y: Array) -> tuple[NDArray[np.float64], float]:

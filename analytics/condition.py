@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analytics.behaviour import BehaviourModel, features, turned_share, turning
 from analytics.diagnosis import Verdict, diagnose
 from analytics.indicators import Array, indicators, median, thermal_capacity, thermal_outlook
-from analytics.sensors import STUCK_SAMPLES, implausible_share, power_mismatch, spikes, stuck_signals
+from analytics.sensors import STUCK_SAMPLES, implausible_share, outlasts, power_mismatch, spikes, stuck_signals
 from analytics.starts import START_ENDS_S, TURNING, count_starts, stalled_s, surging
 from plant import Fault, Nameplate, Severity, Template
 
@@ -90,10 +90,7 @@ def judge_machine(
     """
     numeric = [signal.key for signal in template.signals if signal.kind == "number"]
     recent = {key: seconds[key] for key in numeric if key in seconds}
-    stuck = stuck_signals(recent, numeric)
-    if not stuck:
-        # A plant that sends once a minute shows a stuck sensor in its minutes.
-        stuck = stuck_signals({key: minutes[key][-_STUCK_MINUTES:] for key in numeric if key in minutes}, numeric)
+    stuck = _stuck(model, recent, minutes, numeric)
     dropped = [key for key, share in (bad_share or {}).items() if share > 0.3]
     spiked = {key: spikes(recent[key], 20.0) for key in recent if template.signal(key).response == "slow"}
     impossible = [
@@ -236,6 +233,22 @@ def _combined(values: Mapping[str, float]) -> dict[str, float]:
         lone = abs(residuals[name]) - 3 * others
         combined["lone_residual"] = 0.0 if shaking > 1.25 else max(0.0, lone)
     return combined
+
+
+def _stuck(
+    model: BehaviourModel | None, recent: Mapping[str, Array], minutes: Mapping[str, Array], numeric: Sequence[str]
+) -> list[str]:
+    """Signals that say one value, and have for longer than their sensor ever did while it was learnt."""
+    stuck = stuck_signals(recent, numeric)
+    if model is not None:
+        stuck = [key for key in stuck if outlasts(minutes.get(key), model.constant_minutes(key), model.step_s)]
+    if stuck:
+        return stuck
+    # A plant that sends once a minute shows a stuck sensor in its minutes.
+    stuck = stuck_signals({key: minutes[key][-_STUCK_MINUTES:] for key in numeric if key in minutes}, numeric)
+    if model is not None:
+        stuck = [key for key in stuck if outlasts(minutes.get(key), model.repeated_minutes(key), model.step_s)]
+    return stuck
 
 
 def _sensor_indicators(

@@ -13,6 +13,7 @@ from analytics.window import SignalIndex, pivot_rollup
 from historian import (
     Connection,
     Machine,
+    constant_minutes,
     load_models,
     minutes_span,
     read_rollup,
@@ -85,6 +86,8 @@ class BehaviourLearner:
         model = await asyncio.to_thread(learn_machine, self._template, machine.nameplate, signals)
         if model is None:
             return _LEARN_EVERY_US
+        constant = await constant_minutes(connection, list(machine.signal_ids.values()), start, end)
+        model = model.with_constants({key: constant[id_] for key, id_ in machine.signal_ids.items() if id_ in constant})
         version = await store_model(connection, machine.id, machine.tenant_id, start, end, model.to_bytes())
         self.models[machine.id] = (version, model)
         self._learnt_from[machine.id] = start

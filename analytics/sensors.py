@@ -8,6 +8,7 @@ import numpy as np
 from analytics.indicators import Array, median
 
 STUCK_SAMPLES = 30
+_STUCK_TIMES = 3
 _SPIKE_MADS = 12.0
 _LOADED = 0.6
 _LEAST_ACTIVE = 0.3
@@ -33,6 +34,21 @@ def stuck_signals(recent: Mapping[str, Array], numeric: Sequence[str], samples: 
         else:
             moving += 1
     return still if moving >= 2 else []
+
+
+def outlasts(minutes: Array | None, usual_min: float, step_s: float) -> bool:
+    """Whether a signal has said one value for three times as long as its sensor ever did while it was learnt.
+
+    minutes: averages at a step (n,), the newest last; usual_min: the longest so far [min], 0 for a sensor that is finer
+    than what it measures wanders. What cannot be seen to outlast it does not.
+    """
+    if not usual_min:
+        return True
+    needed = math.ceil(_STUCK_TIMES * usual_min * 60 / step_s)
+    if minutes is None or len(minutes) < needed:
+        return False
+    last = minutes[-needed:]
+    return bool(np.isfinite(last).all() and (last == last[0]).all())
 
 
 def implausible_share(values: Array, minimum: float | None, maximum: float | None) -> float:

@@ -74,7 +74,15 @@ from historian.machine_days import (
 from historian.maintenance import Plan, SparePart
 from historian.migrate import migrate, pending_migrations
 from historian.minutes import MinuteKeeper
-from historian.models import StoredModel, changed_machines, first_reading, load_models, minutes_span, store_model
+from historian.models import (
+    StoredModel,
+    changed_machines,
+    constant_minutes,
+    first_reading,
+    load_models,
+    minutes_span,
+    store_model,
+)
 from historian.operation import (
     StateRow,
     end_downtime,
@@ -197,6 +205,7 @@ __all__ = [
     "close_finding",
     "compact_closed",
     "compress_now",
+    "constant_minutes",
     "count_machines",
     "drop_empty",
     "drop_older_than",

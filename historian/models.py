@@ -28,6 +28,17 @@ from unnest($1::int[]) as wanted (id)
 cross join lateral (select bucket from reading_1min where signal_id = wanted.id order by bucket limit 1) as oldest
 cross join lateral (select bucket from reading_1min where signal_id = wanted.id order by bucket desc limit 1) as newest
 """
+# The longest that signals said one value in a baseline, in minutes of so many readings at least (reading_1min_key).
+CONSTANT = """
+select signal_id, max(minutes) as minutes from (
+    select signal_id, count(*) as minutes from (
+        select signal_id, minimum, bucket - row_number() over (partition by signal_id, minimum order by bucket)
+            * interval '1 minute' as island
+        from reading_1min
+        where signal_id = any($1::int[]) and bucket >= $2 and bucket < $3 and minimum = maximum and count >= $4
+    ) as constant group by signal_id, minimum, island
+) as run group by signal_id
+"""
 # First reading of some signals (index reading_key, oldest partition first; primary key reading_block).
 FIRST_READING = """
 select min(span.first) from unnest($1::int[]) as wanted (id) cross join lateral (
@@ -80,3 +91,14 @@ async def first_reading(connection: Connection, signal_ids: list[int]) -> dateti
     """Time of the first reading of these signals."""
     first: datetime | None = await connection.fetchval(FIRST_READING, signal_ids)
     return first
+
+
+async def constant_minutes(
+    connection: Connection, signal_ids: list[int], start: datetime, end: datetime, least_readings: int = 10
+) -> dict[int, int]:
+    """Signal id -> the most minutes in a row of [start, end) in which it said one value; those that ever did.
+
+    A minute of fewer readings says nothing of that.
+    """
+    rows = await connection.fetch(CONSTANT, signal_ids, start, end, least_readings)
+    return {row["signal_id"]: row["minutes"] for row in rows}

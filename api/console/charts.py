@@ -82,7 +82,13 @@ def chart_option(
         "useUTC": True,
         "animation": False,
         "grid": {"left": 48, "right": 14, "top": 30, "bottom": 24},
-        "legend": {"top": 0, "itemHeight": 8, "textStyle": {"fontSize": 11, "color": "#74828d"}},
+        "legend": {
+            "type": "scroll",
+            "top": 0,
+            "left": 48,
+            "itemHeight": 8,
+            "textStyle": {"fontSize": 11, "color": "#74828d"},
+        },
         "tooltip": {"trigger": "axis"},
         "xAxis": {"type": "time", "axisLabel": {"fontSize": 10, "hideOverlap": True}},
         "yAxis": {

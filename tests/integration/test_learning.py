@@ -10,6 +10,7 @@ from historian import (
     Database,
     Machine,
     PartitionKeeper,
+    constant_minutes,
     ensure_tenant,
     load_machines,
     register_machines,
@@ -74,3 +75,27 @@ async def test_what_was_mended_is_learnt_from_then_on(database: Database) -> Non
         await again.learn_missing(connection, to_microseconds(START + 9 * DAY))
     assert START + 6.2 * DAY <= since <= START + 6.2 * DAY + timedelta(minutes=1)
     assert again.models[machine.id][0] == 2
+
+
+async def test_what_a_coarse_sensor_repeats_is_learnt_from_minutes_of_many_readings(database: Database) -> None:
+    async with database.connection() as connection:
+        tenant = await ensure_tenant(connection, "t", "t")
+        await register_machines(connection, tenant, [MachineSpec("s", "l", "m1", "m1", "motor")])
+        (machine,) = await load_machines(connection)
+        begin, end = to_microseconds(START), to_microseconds(START + timedelta(hours=1))
+        await PartitionKeeper().ensure(connection, READING_1MIN, begin, end)
+        coarse, fine, seldom = (machine.signal_ids[key] for key in ("power", "current_u", "winding_temperature"))
+        # (minute, value, width, readings): three minutes of 11, a border, two of 12; then after a hole one more of 12.
+        told = [(0, 11, 0, 60), (1, 11, 0, 60), (2, 11, 0, 60), (3, 11, 1, 60), (4, 12, 0, 60), (5, 12, 0, 60)]
+        told += [(7, 12, 0, 60)]
+        rows = [(coarse, *row) for row in told]
+        rows += [(fine, minute, 20, 0.5, 60) for minute in range(8)] + [(seldom, m, 70, 0, 1) for m in range(8)]
+        for signal, minute, value, width, count in rows:
+            await connection.execute(
+                "insert into reading_1min (signal_id, bucket, average, minimum, maximum, count, last) "
+                "values ($1, $2, $3, $3, $3 + $4, $5, $3)",
+                *(signal, START + timedelta(minutes=minute), float(value), float(width), count),
+            )
+        ids = [coarse, fine, seldom]
+        assert await constant_minutes(connection, ids, START, START + timedelta(hours=1)) == {coarse: 3}
+        assert await constant_minutes(connection, ids, START + timedelta(minutes=3), START + DAY) == {coarse: 2}

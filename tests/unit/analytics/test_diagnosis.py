@@ -1,12 +1,15 @@
 """From indicators to failure modes: right mode first, evidence named, nothing concluded from nothing."""
 
+import numpy as np
 import pytest
 
+from analytics.behaviour import BehaviourModel, longest_run
 from analytics.case import Case
-from analytics.condition import _combined, health_and_risk
+from analytics.condition import _combined, health_and_risk, judge_machine
 from analytics.diagnosis import diagnose
-from analytics.sensors import spikes, stuck_signals
+from analytics.sensors import outlasts, spikes, stuck_signals
 from plant import fault_library, template_library
+from tests.unit.analytics.plain_motor import learnt, seconds
 
 FAULTS = [fault_library()[key] for key in template_library()["motor"].failure_modes]
 MACHINE = [fault for fault in FAULTS if fault.kind != "sensor"]
@@ -170,3 +173,32 @@ def test_a_better_explanation_replaces_a_passing_one_soon():
     known = {"phase_loss": 0.95, "current_unbalance": 0.01}
     case.follow(0, {"phase_loss": 0.95}, known)
     assert case.follow(25 * second, {"phase_loss": 0.95}, known) == (["phase_loss"], ["current_unbalance"])
+
+
+def test_a_coarse_sensor_is_stuck_once_it_outlasts_itself():
+    still, moving = np.full(360, 61.0), np.arange(360.0)
+    assert outlasts(None, 0, 60), "a sensor that never repeats itself needs no history"
+    assert not outlasts(None, 5, 60)
+    assert outlasts(still[:15], 5, 60)
+    assert not outlasts(still[:14], 5, 60)
+    assert not outlasts(np.concatenate([still[:20], moving[:3], still[:14]]), 5, 60)
+    assert not outlasts(still, 121, 60), "six hours cannot show that it outlasts two"
+
+
+def test_what_is_seldom_or_coarse_is_learnt_as_such():
+    template, nameplate, model = learnt()
+    coarse = model.with_constants({"power": 4})
+    now = seconds() | {"power": np.full(75, 11.0)}
+    minutes = {key: np.full(360, values.mean()) + np.arange(360) * 1e-4 for key, values in seconds().items()}
+    flat = minutes | {"power": np.full(360, 11.0)}
+
+    def stuck(of, history):
+        return judge_machine(template, nameplate, of, fault_library(), history, now).suspects
+
+    assert stuck(model, minutes) == ["power"], "a fine sensor is stuck within the window"
+    assert stuck(coarse, minutes) == [], "one in whole kilowatts is not"
+    assert stuck(coarse, flat) == ["power"], "until it outlasts itself three times"
+    assert stuck(BehaviourModel.from_bytes(coarse.to_bytes()), minutes) == []
+    assert longest_run(np.array([1.0, 1, 2, 2, 2, np.nan, np.nan, 3])) == 3
+    assert longest_run(np.array([1.0, 2.0])) == 0
+    assert longest_run(np.array([])) == 0
