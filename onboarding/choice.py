@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from onboarding.judgement import Judged
 
 _FOREIGN = 0.5
+_LEAST_KEYS = 2
 _WHOLE_LIST = 0.05
 
 
@@ -49,7 +50,12 @@ def chosen(judged: Mapping[str, Sequence[Judged]], machines: Mapping[str, Sequen
 def _rival(judged: Mapping[str, Sequence[Judged]], best: str, known: set[str], numbers: Sequence[int]) -> str:
     """Of a template that no machine of the list is surely of: another one that may measure all that it measures."""
     others = [other for other in judged if other != best and not _own(judged, best, other, numbers)]
-    return "" if best in known or not others else others[0]
+    return "" if best in known or _names_keys(judged[best], numbers) or not others else others[0]
+
+
+def _names_keys(of_tags: Sequence[Judged], numbers: Sequence[int]) -> bool:
+    """Whether tags of a machine are called as the template calls its signals, each of them another one."""
+    return len({of_tags[number].item.signal for number in numbers if of_tags[number].by_key}) >= _LEAST_KEYS
 
 
 def _own(judged: Mapping[str, Sequence[Judged]], one: str, other: str, numbers: Sequence[int]) -> float:

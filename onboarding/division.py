@@ -62,7 +62,7 @@ def divide(text: str) -> Split:
     """A name by itself; see :func:`onboarding.names.normalized` for what its text should be."""
     starts = path_starts(text)
     begin = 0
-    parameter = lexicon().parameter.search(text)
+    parameter = lexicon().parameter.search(text) or lexicon().channel.search(text)
     if parameter is not None and re.search(r"\w", text[: parameter.start()]):
         if not text[parameter.end() :].strip(SEPARATORS):
             # The name ends in a number that only a manual explains: what stands before it is the machine.

@@ -19,6 +19,7 @@ _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 def gather(splits: Sequence[Split]) -> None:
     """Move the boundaries of names, so that those of one machine have its prefix."""
     _gather_codes(splits)
+    _gather_letters(splits)
     _gather_chunks(splits)
     _gather_known(splits)
     _gather_points(splits)
@@ -44,6 +45,28 @@ def _gather_codes(splits: Sequence[Split]) -> None:
     for split in splits:
         end = found.get(id(split), 0)
         if split.boundary < end and counts[split.text[split.begin : end]] >= _LEAST_ALIKE:
+            split.boundary = end
+
+
+def _gather_letters(splits: Sequence[Split]) -> None:
+    """A letter behind a machine's word or number is the machine's where several quantities follow: ``POMPE_A_U12``."""
+    ends: dict[int, int] = {}
+    rests: dict[str, dict[str, set[str]]] = {}
+    for split in splits:
+        own = split.between(split.begin, split.boundary)
+        letter = re.match(r"([\s_.-])[A-Za-z]\1(?=\w)", split.text[split.boundary - 1 :] if split.boundary else "")
+        if letter is None or not own or not (own[-1].equipment or own[-1].digits):
+            continue
+        ends[id(split)] = end = split.boundary - 1 + letter.end()
+        rest = [word for word in split.words if word.start >= end]
+        quantities = {
+            sense.aspects["quantity"] for word in rest[:1] for sense in word.senses if "quantity" in sense.aspects
+        }
+        rests.setdefault(split.text[split.begin : end], {})[split.text[end:]] = quantities
+    for split in splits:
+        end = ends.get(id(split), 0)
+        found = list(rests.get(split.text[split.begin : end], {}).values()) if end else []
+        if len(set().union(*found)) > 1 and sum(map(bool, found)) >= _LEAST_ALIKE:
             split.boundary = end
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from onboarding.behaviour import outside, raw_range
 from onboarding.items import THRESHOLD, Candidate, Item
-from onboarding.lexicon import lexicon
+from onboarding.lexicon import fold, lexicon
 from onboarding.matching import Evidence, Fit, SourceUnit, fits, profile
 from onboarding.refusal import Refusal, is_short_for, refusal_of
 from onboarding.tags import Tag
@@ -26,11 +26,13 @@ class Judged:
 
     weight: what it says for that template
     by_unit: whether it is asked since only its unit says what it is
+    by_key: whether its name is the key of the signal, in plain words
     """
 
     item: Item
     weight: float
     by_unit: bool = False
+    by_key: bool = False
 
 
 class Fitting:
@@ -114,7 +116,7 @@ def _said(tag: Tag, blank: Item, seen: Evidence, found: Sequence[Fit]) -> Judged
         reason=because + _conversion_words(seen, best),
         candidates=candidates,
     )
-    return Judged(item, best.confidence)
+    return Judged(item, best.confidence, by_key="".join(word.text for word in seen.leaf) == fold(best.signal.key))
 
 
 def _asked(blank: Item, question: str, fit: Fit) -> Item:
@@ -137,6 +139,10 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
         and is_short_for(refusal.word, tag.description)
         and refusal_of(seen.described, seen, best) is None
     ):
+        if _is_spelled_out(refusal.word, fitting(replace(seen, leaf=()), template), best):
+            judged = _said(tag, blank, seen, fitting(seen, template))
+            reason = f"{judged.item.reason}; '{refusal.word}' is short for a word of the description"
+            return replace(judged, item=replace(judged.item, reason=reason))
         said = f"{refusal.reason}, but may be short for something in the description: is it {best.signal.name_en}?"
         return Judged(_asked(blank, said, best), 0.25)
     running = next((signal for signal in template.signals if signal.kind == "bool"), None)
@@ -150,10 +156,19 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
     return Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal.reason), 0.0)
 
 
+def _is_spelled_out(word: str, described: Sequence[Fit], best: Fit) -> bool:
+    """Whether a description says the whole signal with a word that a name shortens: ``PAL`` of palier."""
+    if not described or described[0].signal is not best.signal or described[0].missing or described[0].against:
+        return False
+    return len(word) > _CODE and any(used.startswith(word) and used != word for used in described[0].used)
+
+
 def _is_doubtful(denied: str, *, named: bool) -> bool:
     """Whether a word against a signal may be read otherwise: it is of the machine, or the name says it and only the
     description does not."""
     meaning = denied.removeprefix("said ")
+    if meaning in lexicon().elsewhere:
+        return False
     of_the_machine = meaning in lexicon().of_the_machine or meaning.startswith(("end:", "number:"))
     return of_the_machine or (named and meaning != denied)
 

@@ -1,10 +1,11 @@
 """How well a tag's words and unit fit a signal of a template."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 
+from onboarding.inputs import electrical_input
 from onboarding.lexicon import Sense, aspects_of, fold, lexicon
 from onboarding.names import Word, normalized, unit_at_end, words_of
 from onboarding.tags import Tag
@@ -23,11 +24,16 @@ _PLAIN_UNITS = frozenset({"1", "bool"})
 
 @dataclass(frozen=True, slots=True)
 class SourceUnit:
-    """A tag's unit: as written, as the plant spells it (empty where unknown), the factor in it."""
+    """A tag's unit: as written, as the plant spells it (empty where unknown), factor and offset into that.
+
+    doubt: why the value cannot be converted though the unit is known; empty where it can
+    """
 
     written: str = ""
     code: str = ""
     factor: float = 1.0
+    offset: float = 0.0
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +94,30 @@ def source_unit(text: str) -> SourceUnit:
 def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
     """What a tag says; single letters of a sentence are language."""
     stop = lexicon().stop_words
-    description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {tag.description} "))
+    known, description = _unit_and_text(tag)
+    description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {description} "))
     described = tuple(
         word
         for word in _behind_machine(words_of(description))
         if not (word.text in stop and description[word.start : word.end].islower()) and not _is_scrap(description, word)
     )
-    known = source_unit(tag.unit or unit_at_end(normalized(tag.name)))
     return Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type)
+
+
+def _unit_and_text(tag: Tag) -> tuple[SourceUnit, str]:
+    """A tag's unit as its description explains it, and the rest of the description."""
+    known = source_unit(tag.unit or unit_at_end(normalized(tag.name)))
+    electrical = electrical_input(tag.description, known.written)
+    if electrical is not None and electrical.unit:
+        return SourceUnit(known.written, electrical.unit, electrical.factor, electrical.offset), electrical.text
+    if electrical is not None:
+        return replace(
+            known, doubt="it is an electrical input, and nothing says what its range stands for"
+        ), electrical.text
+    if known.code == "%" and lexicon().share.search(tag.description):
+        rest = lexicon().share.sub(" ", tag.description)
+        return replace(known, doubt="it is a share of the nameplate's value: how large is that?"), rest
+    return known, tag.description
 
 
 def _behind_machine(words: Sequence[Word]) -> Sequence[Word]:
@@ -277,7 +299,7 @@ def _by_unit(
 ) -> None:
     unit = evidence.unit
     plain = unit.code in _PLAIN_UNITS and unit.factor == 1.0
-    if not unit.written or (plain and signal.unit in _PLAIN_UNITS):
+    if not unit.doubt and (not unit.written or (plain and signal.unit in _PLAIN_UNITS)):
         if signal.unit not in _PLAIN_UNITS:
             found.confidence *= _NO_UNIT
         return
@@ -286,7 +308,7 @@ def _by_unit(
     except ConversionError:
         found.wrong_unit = True
         found.confidence *= _WRONG_UNIT
-        if (f"quantity:{wanted.get('quantity')}", unit.written) in lexicon().unit_instead:
+        if not unit.doubt and (f"quantity:{wanted.get('quantity')}", unit.written) in lexicon().unit_instead:
             found.against.append(f"{wanted['quantity'].replace('_', ' ')} is not measured in {unit.written}")
             found.denied.add("unit")
         return
@@ -298,10 +320,10 @@ def _by_unit(
 
 
 def _converted(unit: SourceUnit, target: str) -> Conversion:
-    if not unit.code:
-        raise ConversionError(f"unit {unit.written!r} is not known")
+    if not unit.code or unit.doubt:
+        raise ConversionError(f"unit {unit.written!r} is not known: {unit.doubt}")
     to_signal = conversion(unit.code, target)
-    return Conversion(to_signal.factor * unit.factor, to_signal.offset)
+    return Conversion(to_signal.factor * unit.factor, to_signal(unit.offset))
 
 
 def _stand_in(evidence: Evidence, wanted: dict[str, str], strength: dict[str, float], found: Fit) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from onboarding.choice import chosen
-from onboarding.grouping import DEFAULT_MACHINE, Placed, place
+from onboarding.grouping import DEFAULT_MACHINE, Placed, place, without_machine
 from onboarding.indices import with_phases
 from onboarding.items import Item
 from onboarding.judgement import Fitting, judge
@@ -69,7 +69,7 @@ def _doubted(item: Item, doubt: str) -> Item:
 
 
 def _evidence(tag: Tag, where: Placed, fitting: Fitting) -> Evidence:
-    seen = evidence_of(tag, where.leaf)
+    seen = evidence_of(replace(tag, description=without_machine(tag.description, where.machine)), where.leaf)
     return seen if seen.unit.written else _unit_of_name(seen, fitting)
 
 
