@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from onboarding.behaviour import outside, raw_range
 from onboarding.items import THRESHOLD, Candidate, Item
-from onboarding.lexicon import fold, lexicon
+from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, Fit, SourceUnit, fits, profile
 from onboarding.refusal import Refusal, is_short_for, refusal_of
 from onboarding.tags import Tag
@@ -26,13 +26,11 @@ class Judged:
 
     weight: what it says for that template
     by_unit: whether it is asked since only its unit says what it is
-    by_key: whether its name is the key of the signal, in plain words
     """
 
     item: Item
     weight: float
     by_unit: bool = False
-    by_key: bool = False
 
 
 class Fitting:
@@ -116,7 +114,7 @@ def _said(tag: Tag, blank: Item, seen: Evidence, found: Sequence[Fit]) -> Judged
         reason=because + _conversion_words(seen, best),
         candidates=candidates,
     )
-    return Judged(item, best.confidence, by_key="".join(word.text for word in seen.leaf) == fold(best.signal.key))
+    return Judged(item, best.confidence)
 
 
 def _asked(blank: Item, question: str, fit: Fit) -> Item:
@@ -226,6 +224,8 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
     """Why a person must say; empty where it is sure enough."""
     if not best.used:
         return f"only the unit {seen.unit.written} says so: is it {best.signal.name_en}?"
+    if best.wrong_unit and seen.unit.doubt:
+        return seen.unit.doubt
     if best.wrong_unit:
         return f"unit {seen.unit.written} is not one of {best.signal.name_en} ({best.signal.unit}): which is right?"
     if best.missing:

@@ -15,6 +15,7 @@ from plant import SOURCE_UNITS, UNITS, Conversion, ConversionError, conversion
 _LETTER_WEIGHT = 0.96
 _INITIALS_WEIGHT = 0.93
 _LEAST_FORM = 5
+_LEAST_INITIALS = 3
 _FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i"})
 
 
@@ -45,15 +46,22 @@ class _Near(_Document):
     to: tuple[str, ...]
 
 
+class _Colours(_Document):
+    sign: tuple[str, ...]
+    third: tuple[str, ...]
+
+
 class _Evidence(_Document):
     of_the_machine: tuple[str, ...]
     elsewhere: tuple[str, ...]
+    no_machine: tuple[str, ...]
     soft: tuple[str, ...]
     lesser: tuple[str, ...]
     neutral: tuple[str, ...]
     stop_words: tuple[str, ...]
     rating: str
     share: str
+    colours: _Colours
     stands_for: tuple[_StandIn, ...] = ()
     near: tuple[_Near, ...] = ()
     goes_with: dict[str, tuple[str, ...]] = {}
@@ -113,6 +121,7 @@ class _Language(_Document):
 class _Words(_Document):
     meanings: dict[str, tuple[str, ...]]
     initials: dict[str, tuple[str, ...]]
+    pinyin: dict[str, tuple[str, ...]]
     roles: dict[str, Role]
     grouping: _Grouping
     evidence: _Evidence
@@ -192,6 +201,9 @@ class Lexicon:
                 for name in names:
                     letter = _LETTER_WEIGHT if len(fold(name)) == 1 else 1.0
                     self._add(name, Sense(aspects_of(meaning), weight * letter))
+        for meaning, terms in words.pinyin.items():
+            for term in terms:
+                self._add_pinyin(term.split(), aspects_of(meaning))
         for role_key, role in words.roles.items():
             for name in role.words:
                 self._add(name, Sense({}, 1.0, role_key))
@@ -230,8 +242,13 @@ class Lexicon:
         self.plant_code = re.compile("|".join(words.grouping.plant_codes))
         self.of_the_machine = frozenset(words.evidence.of_the_machine)
         self.lesser = frozenset(words.evidence.lesser)
+        self.no_machine = frozenset(words.evidence.no_machine)
+        motor = (fold(name) for name in words.meanings["part:motor"])
+        self.motor = tuple(name for name in motor if len(name) > 2 or not name.isascii())
         self.elsewhere = frozenset(words.evidence.elsewhere)
         self.soft = frozenset(words.evidence.soft)
+        self.colours_sign = frozenset(map(fold, words.evidence.colours.sign))
+        self.colours_third = frozenset(map(fold, words.evidence.colours.third))
         self.stands_for = words.evidence.stands_for
         self.near = frozenset((near.meaning, other) for near in words.evidence.near for other in near.to)
         self.goes_with = words.evidence.goes_with
@@ -259,6 +276,13 @@ class Lexicon:
                 senses.append(sense)
             if len(re.split(r"[\s_\-./]", name)[-1]) == 1:
                 self._ending_in_a_letter.add(key)
+
+    def _add_pinyin(self, syllables: Sequence[str], aspects: dict[str, str]) -> None:
+        """A term and its initials; two letters may mean too much."""
+        self._add(" ".join(syllables), Sense(aspects))
+        initials = "".join(syllable[0] for syllable in syllables)
+        if len(initials) >= _LEAST_INITIALS:
+            self._add(initials, Sense(aspects, _INITIALS_WEIGHT))
 
     def ends_in_a_letter(self, folded: str) -> bool:
         """Whether a word is written with a letter of its own at its end: ``phase a`` is, ``curr`` is not."""

@@ -60,7 +60,7 @@ class Evidence:
     @property
     def of_motor(self) -> bool:
         """Whether a word says that it is the motor's."""
-        return any(word.may_say("part", "motor") for word in self.words)
+        return any(word.may_say("part", "motor") or word.text.startswith(lexicon().motor) for word in self.words)
 
 
 @dataclass(slots=True)
