@@ -72,7 +72,8 @@ def without_machine(description: str, machine: str) -> str:
     >>> without_machine("K-2301B motor current", "K-2301B")
     ' motor current'
     """
-    begins = _key(description[: len(machine)]) == machine and not description[len(machine) : len(machine) + 1].isalnum()
+    following = description[len(machine) : len(machine) + 1]
+    begins = _key(description[: len(machine)]) == machine and not (following.isascii() and following.isalnum())
     return description[len(machine) :] if begins else description
 
 

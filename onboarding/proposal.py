@@ -9,6 +9,7 @@ from onboarding.indices import with_phases
 from onboarding.items import Item
 from onboarding.judgement import Fitting, judge
 from onboarding.lexicon import lexicon
+from onboarding.lone import asked_if_lone
 from onboarding.matching import Evidence, SourceUnit, evidence_of, profile
 from onboarding.names import Word
 from onboarding.scatter import asked_if_scattered
@@ -44,7 +45,7 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
                 rival = judged[choice.rival][number].item
                 answer = _of_either(answer, library[choice.template], rival, library[choice.rival])
             items[number] = _doubted(answer, placed[number].doubt)
-    return asked_if_scattered([item for item in items if item is not None])
+    return asked_if_scattered(asked_if_lone(evidence, [item for item in items if item is not None]))
 
 
 def _of_either(item: Item, template: Template, other: Item, rival: Template) -> Item:

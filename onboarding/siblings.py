@@ -8,7 +8,7 @@ from onboarding.elsewhere import told_elsewhere
 from onboarding.items import THRESHOLD, Candidate, Item
 from onboarding.judgement import Judged
 from onboarding.lexicon import lexicon
-from onboarding.matching import Evidence, profile
+from onboarding.matching import Evidence
 from onboarding.tags import Tag
 from plant import ConversionError, SignalType, Template, conversion
 
@@ -40,7 +40,6 @@ def settled(siblings: Sequence[Sibling], template: Template) -> list[Item]:
     items = _asked_together([sibling.tag for sibling in siblings], items, template)
     items = _taken_by_unit(siblings, items, template)
     items = told_elsewhere([sibling.seen for sibling in siblings], items, template)
-    items = _asked_if_lone(siblings, items, template)
     items = _told_apart(siblings, items)
     return _without_second_running(siblings, items, template)
 
@@ -93,34 +92,6 @@ def _taken_by_unit(siblings: Sequence[Sibling], items: Sequence[Item], template:
                 reason=f"the only tag in {sibling.seen.unit.written}: {signals[0].name_en}",
             )
     return result
-
-
-def _asked_if_lone(siblings: Sequence[Sibling], items: Sequence[Item], template: Template) -> list[Item]:
-    """A phase that but a number says is asked where no other tag of the machine is another phase."""
-    wanted = {signal.key: profile(signal) for signal in template.signals}
-    phases: dict[str, set[str]] = {}
-    for item in items:
-        if item.signal is not None and "phase" in wanted[item.signal]:
-            phases.setdefault(wanted[item.signal]["quantity"], set()).add(wanted[item.signal]["phase"])
-    return [
-        replace(
-            item,
-            signal=None,
-            ask=True,
-            confidence=min(item.confidence, 0.5),
-            reason=f"{item.reason}; but no other tag of {item.machine} is another phase: is the number one?",
-        )
-        if item.signal is not None
-        and len(phases.get(wanted[item.signal].get("quantity", ""), ())) == 1
-        and _is_but_numbered(sibling.seen, wanted[item.signal].get("phase", ""))
-        else item
-        for sibling, item in zip(siblings, items, strict=True)
-    ]
-
-
-def _is_but_numbered(seen: Evidence, phase: str) -> bool:
-    said = [word for word in seen.words if word.may_say("phase", phase)]
-    return bool(phase) and all(word.digits and word.letter for word in said)
 
 
 def _measures(unit: str, signal: SignalType) -> bool:
