@@ -82,12 +82,11 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
     mute = {
         number: normalized(descriptions[number])
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
-        if descriptions[number] and (not split.prefix or _is_point(name) or _is_channel(name))
+        if descriptions[number] and (not split.prefix or _is_point(name) or _is_input(name))
     }
-    counts = Counter(
-        _code(text) if _is_channel(names[number]) else divide(text).prefix for number, text in mute.items()
-    )
-    known = {prefix for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)}
+    counts = Counter((_is_input(names[number]) and _code(text)) or divide(text).prefix for number, text in mute.items())
+    repeated = {_pattern(prefix) for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)}
+    known = {prefix for prefix in counts if _pattern(prefix) in repeated}
     if sum(counts[prefix] for prefix in known) < _LEAST_DESCRIBED * len(mute):
         return {}
     machines = {number: _longest(text.strip(), known) for number, text in mute.items()}
@@ -96,7 +95,7 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
     return {
         number: _key(machines.get(number) or only)
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
-        if machines.get(number) or (only and (not split.prefix or _is_point(name) or _is_channel(name)))
+        if machines.get(number) or (only and (not split.prefix or _is_point(name) or _is_input(name)))
     }
 
 
@@ -104,10 +103,15 @@ def _longest(text: str, prefixes: set[str]) -> str:
     return next((text[:end] for end in range(len(text), 0, -1) if text[:end] in prefixes), "")
 
 
-def _is_channel(name: str) -> bool:
-    """Whether a name is but an input of a module, which says no machine: ``ADAM6017.AI0``."""
+def _is_input(name: str) -> bool:
+    """Whether a name is but a module's input or an address, which says no machine: ``ADAM6017.AI0``, ``DB1.DBD4``."""
     channel = lexicon().channel.search(name)
-    return channel is not None and channel.end() == len(name.rstrip())
+    absolute = lexicon().absolute.fullmatch(name.strip())
+    return absolute is not None or (channel is not None and channel.end() == len(name.rstrip()))
+
+
+def _pattern(prefix: str) -> str:
+    return re.sub(r"\d+", "#", prefix)
 
 
 def _code(text: str) -> str:

@@ -133,7 +133,8 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
             return Judged(_asked(blank, said, best), 0.25)
     if (
         best is not None
-        and plain
+        and not best.missing
+        and not best.against
         and is_short_for(refusal.word, tag.description)
         and refusal_of(seen.described, seen, best) is None
     ):

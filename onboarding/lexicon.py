@@ -74,6 +74,7 @@ class _Grouping(_Document):
     attribute_roles: dict[str, str]
     block: str
     channel: str
+    absolute: str
     loop: str
     loop_number: str
     host: str
@@ -232,6 +233,7 @@ class Lexicon:
         self.attribute_roles = words.grouping.attribute_roles
         self.block = re.compile(words.grouping.block)
         self.channel = re.compile(r"(?<=[\s_.:/-])" + words.grouping.channel + r"(?=$|[\s_.:/-])")
+        self.absolute = re.compile(words.grouping.absolute)
         self.loop = re.compile(words.grouping.loop)
         self.machine_code = re.compile(words.grouping.machine_code)
         self.host = re.compile(words.grouping.host)

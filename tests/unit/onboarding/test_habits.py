@@ -98,6 +98,13 @@ def test_inputs_of_modules_are_of_the_machine_that_their_descriptions_name() -> 
     ]
 
 
+def test_addresses_are_of_the_machine_that_their_descriptions_name() -> None:
+    named = [("DB101.DBD0", 3, "L1"), ("DB101.DBD4", 3, "L2"), ("DB101.DBD40", 4, "L1"), ("DB101.DBD44", 4, "L2")]
+    items = propose([Tag(name, "A", f"Förderband {number} Strom {phase}") for name, number, phase in named])
+    assert [item.machine for item in items] == ["Förderband_3", "Förderband_3", "Förderband_4", "Förderband_4"]
+    assert [item.signal for item in items] == ["current_u", "current_v"] * 2
+
+
 def test_a_machine_that_has_all_signals_of_a_template_is_of_it() -> None:
     tags = [("voltage", "V"), ("rotation_speed", "rpm"), ("hydraulic_pressure", "MPa"), ("vibration", "mm/s")]
     items = propose([Tag(f"PRESS_01/{name}", unit) for name, unit in tags])
