@@ -7,6 +7,7 @@ from onboarding.judgement import Judged
 from plant import template_library
 
 _FOREIGN = 0.5
+_HARDLY = 0.2
 _WHOLE_LIST = 0.05
 
 
@@ -59,8 +60,8 @@ def _is_complete(template: str, of_tags: Sequence[Judged], numbers: Sequence[int
 
 
 def _own(judged: Mapping[str, Sequence[Judged]], one: str, other: str, numbers: Sequence[int]) -> float:
-    """What speaks for a template by tags that the other has no use for."""
-    return sum(judged[one][number].weight for number in numbers if not judged[other][number].weight)
+    """What speaks for a template by tags that the other has no use for, or hardly."""
+    return sum(judged[one][number].weight for number in numbers if judged[other][number].weight < _HARDLY)
 
 
 def _weights(judged: Mapping[str, Sequence[Judged]]) -> dict[str, list[float]]:

@@ -55,6 +55,7 @@ class _Evidence(_Document):
     of_the_machine: tuple[str, ...]
     elsewhere: tuple[str, ...]
     no_machine: tuple[str, ...]
+    whereabouts: tuple[str, ...]
     soft: tuple[str, ...]
     lesser: tuple[str, ...]
     neutral: tuple[str, ...]
@@ -244,6 +245,7 @@ class Lexicon:
         self.plant_code = re.compile("|".join(words.grouping.plant_codes))
         self.of_the_machine = frozenset(words.evidence.of_the_machine)
         self.lesser = frozenset(words.evidence.lesser)
+        self.whereabouts = frozenset(words.evidence.whereabouts)
         self.no_machine = frozenset(words.evidence.no_machine)
         motor = (fold(name) for name in words.meanings["part:motor"])
         self.motor = tuple(name for name in motor if len(name) > 2 or not name.isascii())
@@ -300,7 +302,7 @@ class Lexicon:
         >>> lexicon().unit("0.1 A"), lexicon().unit("℃"), lexicon().unit("furlong")
         (('A', 0.1), ('℃', 1.0), None)
         """
-        plain = re.sub(r"\s+", "", text)
+        plain = re.sub(r"\s+", "", text).rstrip(".")
         for spelling in dict.fromkeys((plain, unicodedata.normalize("NFKC", plain))):
             if spelling in self._units:
                 return self._units[spelling], 1.0

@@ -101,7 +101,19 @@ def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
         for word in _behind_machine(words_of(description))
         if not (word.text in stop and description[word.start : word.end].islower()) and not _is_scrap(description, word)
     )
-    return Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type)
+    return _without_whereabouts(Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type))
+
+
+def _without_whereabouts(seen: Evidence) -> Evidence:
+    """Where the motor is named, a word for what it stands at says nothing: ``tank agitator motor temperature``."""
+    if not seen.of_motor and not any(word.may_say("part", "winding") and not word.letter for word in seen.words):
+        return seen
+
+    def is_told(word: Word) -> bool:
+        meant = {f"{aspect}:{value}" for sense in word.senses for aspect, value in sense.aspects.items()}
+        return not (meant and meant <= lexicon().whereabouts)
+
+    return replace(seen, leaf=tuple(filter(is_told, seen.leaf)), described=tuple(filter(is_told, seen.described)))
 
 
 def _unit_and_text(tag: Tag) -> tuple[SourceUnit, str]:
@@ -255,12 +267,13 @@ def _weigh(
     if not meanings or any(meaning in words.soft for meaning in meanings):
         return
     mine = {f"{aspect}:{value}" for aspect, value in wanted.items()}
-    if any(set(words.goes_with.get(meaning, ())) & mine for meaning in meanings):
+    splits = word.letter and _splits(word, wanted, strength)
+    if not splits and any(set(words.goes_with.get(meaning, ())) & mine for meaning in meanings):
         return
     if word.letter and fold(unit.written) == word.text:
         found.confidence *= _LETTER_AGAINST  # MotorCurrent_A in A: more likely the unit than a phase
         return
-    if word.letter and not _splits(word, wanted, strength):
+    if word.letter and not splits:
         if not (word.digits and strength):
             found.confidence *= _LETTER_AGAINST
         if any((meaning, own) in words.near for meaning in meanings for own in mine):

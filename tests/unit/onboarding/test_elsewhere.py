@@ -37,6 +37,11 @@ def test_what_is_not_the_motors_is_no_signal(tag: Tag) -> None:
     assert _answer(*MOTOR, tag) == "-"
 
 
+@pytest.mark.parametrize("place", ["Tank agitator", "Paper machine", "Oven zone 3"])
+def test_what_the_motor_stands_at_is_not_what_is_measured(place: str) -> None:
+    assert _answer(MOTOR[0], Tag("M1.T9", "degC", f"{place} motor winding temperature")) == "winding_temperature"
+
+
 def test_a_number_of_an_object_is_no_phase() -> None:
     names = ("AHU-3.SF.VFD.AI-1 OUTPUT SPEED", "AHU-3.SF.VFD.AI-3 MOTOR CURRENT")
     assert _answer(Tag(names[0], "rpm"), Tag(names[1], "amperes")) == "ask"
