@@ -50,6 +50,15 @@ def test_measuring_points_are_of_the_machine_that_their_descriptions_name() -> N
     assert [item.signal for item in items] == ["flow", "pressure"] * 2
 
 
+@pytest.mark.parametrize("code", ["LT12", "BR1", "HTR1", "TT31", "CA2", "M12"])
+@pytest.mark.parametrize("name", ["{}_{}", "Plant.{}.{}"])
+def test_a_code_of_which_several_quantities_are_measured_is_a_machine(code: str, name: str) -> None:
+    tags = [("I_L1", "A"), ("I_L2", "A"), ("Speed", "rpm"), ("Wdg_Temp", "degC"), ("Run", "")]
+    items = propose([Tag(name.format(code, leaf), unit) for leaf, unit in tags])
+    assert {item.machine for item in items} == {code}
+    assert [item.signal for item in items] == ["current_u", "current_v", "speed", "winding_temperature", "running"]
+
+
 def test_a_machines_own_letter_is_no_phase() -> None:
     names = ("POMPE_A_I1", "POMPE_A_I2", "POMPE_A_I3", "POMPE_A_U12", "POMPE_A_U23", "POMPE_A_U31", "POMPE_A_PACT")
     items = propose([Tag(name, unit) for name, unit in zip(names, ("A", "A", "A", "V", "V", "V", "W"), strict=True)])
