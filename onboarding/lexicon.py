@@ -15,6 +15,8 @@ from plant import SOURCE_UNITS, UNITS, Conversion, ConversionError, conversion
 _LETTER_WEIGHT = 0.96
 _INITIALS_WEIGHT = 0.93
 _LEAST_FORM = 5
+# A root mean square is what signals are; peaks are other values, and another unit.
+_EFFECTIVE = re.compile(r"(?i:(?<=[a-z])\((?:rms|eff)\.?\)|(?<=[a-z0-9]{2})[,.]?(?:rms|eff)\.?)$")
 _LEAST_INITIALS = 3
 _FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i"})
 
@@ -302,8 +304,10 @@ class Lexicon:
         >>> lexicon().unit("0.1 A"), lexicon().unit("℃"), lexicon().unit("furlong")
         (('A', 0.1), ('℃', 1.0), None)
         """
-        plain = re.sub(r"\s+", "", text).rstrip(".")
-        for spelling in dict.fromkeys((plain, unicodedata.normalize("NFKC", plain))):
+        plain = re.sub(r"\s+", "", text)
+        folded = unicodedata.normalize("NFKC", plain)
+        bare = _EFFECTIVE.sub("", folded.replace("_", "")).rstrip(".")
+        for spelling in dict.fromkeys((plain, folded, bare)):
             if spelling in self._units:
                 return self._units[spelling], 1.0
             if spelling.lower() in self._any_case:

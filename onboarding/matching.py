@@ -19,6 +19,7 @@ _LETTER_AGAINST = 0.97
 _AGAINST = 0.2
 _NEAR = 0.5
 _WRONG_UNIT = 0.3
+_TWO = 2
 _PLAIN_UNITS = frozenset({"1", "bool"})
 
 
@@ -279,13 +280,26 @@ def _weigh(
         if any((meaning, own) in words.near for meaning in meanings for own in mine):
             found.near.append(word.text)
         return
-    if any((meaning, own) in words.near for meaning in meanings for own in mine):
+    near = any((meaning, own) in words.near for meaning in meanings for own in mine)
+    if near or (not described and _is_abbreviation(word, unit, found.signal)):
         found.near.append(word.text)
         found.confidence *= _NEAR
         return
     found.against.append(f"'{word.text}' says {_said(*meanings[0].split(':', 1))}")
     found.denied.add(f"said {meanings[0]}" if described else meanings[0])
     found.confidence *= _AGAINST
+
+
+def _is_abbreviation(word: Word, unit: SourceUnit, signal: SignalType) -> bool:
+    """Whether two letters that say a quantity are short for another word, as the unit denies it: ``KW_I_U`` in A."""
+    quantities = all(sense.aspects.keys() == {"quantity"} for sense in word.senses)
+    if len(word.text) != _TWO or not word.text.isascii() or not quantities or not unit.code:
+        return False
+    try:
+        _converted(unit, signal.unit)
+    except ConversionError:
+        return False
+    return True
 
 
 def _splits(word: Word, wanted: dict[str, str], strength: dict[str, float]) -> bool:

@@ -59,3 +59,16 @@ def test_blue_is_the_third_phase_where_yellow_is_one() -> None:
     assert [item.signal for item in propose(currents)] == ["current_u", "current_v", "current_w"]
     axis = [Tag("M1.Ia", "A"), Tag("M1.Vib_Y", "mm/s"), Tag("M1.Ib", "A")]
     assert propose(axis)[-1].signal == "current_v"
+
+
+def test_two_letters_that_the_unit_denies_are_asked() -> None:
+    crane = [Tag(f"Kran_KW_I_{phase}", "A", "Katzfahrwerk Strom") for phase in "UVW"]
+    assert all(item.ask for item in propose(crane))
+
+
+@pytest.mark.parametrize(
+    ("unit", "answer"),
+    [("mm/s (rms)", "vibration_velocity_de"), ("mm/s eff.", "vibration_velocity_de"), ("mm/s pk", "ask")],
+)
+def test_effective_values_are_what_is_meant_and_peaks_are_not(unit: str, answer: str) -> None:
+    assert _answer(*MOTOR, Tag("M1.Vib_DE", unit)) == answer
