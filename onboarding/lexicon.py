@@ -94,6 +94,7 @@ class _Units(_Document):
     in_names: dict[str, str]
     foreign: tuple[str, ...]
     vague: tuple[str, ...]
+    mute: tuple[str, ...]
     never_assumed: tuple[str, ...]
     instead: dict[str, tuple[str, ...]]
 
@@ -262,6 +263,7 @@ class Lexicon:
         self.unit_says = units.says
         self.unit_in_names = units.in_names
         self.never_assumed = frozenset(units.never_assumed)
+        self.mute_units = frozenset(units.mute)
         self.vague_units = frozenset(units.vague)
         self.foreign_units = frozenset(units.foreign)
         self.unit_instead = frozenset((meaning, code) for meaning, written in units.instead.items() for code in written)

@@ -339,7 +339,7 @@ def _by_unit(
             found.against.append(f"{wanted['quantity'].replace('_', ' ')} is not measured in {unit.written}")
             found.denied.add("unit")
         return
-    for meaning in lexicon().unit_says.get(signal.unit, ()):
+    for meaning in lexicon().unit_says.get(signal.unit, ()) if unit.code not in lexicon().mute_units else ():
         for aspect, value in aspects_of(meaning).items():
             if wanted.get(aspect) == value and aspect not in strength:
                 strength[aspect] = _BY_UNIT
