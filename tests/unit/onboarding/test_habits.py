@@ -114,6 +114,14 @@ def test_addresses_are_of_the_machine_that_their_descriptions_name() -> None:
     assert [item.signal for item in items] == ["current_u", "current_v"] * 2
 
 
+def test_a_short_word_that_the_description_spells_out_is_no_alarm() -> None:
+    bearing = Tag("POMPE_1_TPAL_CA", "°C", "Température palier moteur côté accouplement")
+    limit = Tag("POMPE_1_T_MAX", "°C", "Température maximale palier moteur côté accouplement")
+    items = propose([bearing, limit])
+    assert items[0].signal == "bearing_temperature_de"
+    assert items[1].signal is None
+
+
 def test_a_machine_that_has_all_signals_of_a_template_is_of_it() -> None:
     tags = [("voltage", "V"), ("rotation_speed", "rpm"), ("hydraulic_pressure", "MPa"), ("vibration", "mm/s")]
     items = propose([Tag(f"PRESS_01/{name}", unit) for name, unit in tags])
