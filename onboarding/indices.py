@@ -7,6 +7,7 @@ from onboarding.lexicon import Sense, lexicon
 from onboarding.matching import Evidence
 from onboarding.names import Word
 
+_ELECTRIC = frozenset("AV")
 _PHASES = {"0": ("u", "uv"), "1": ("v", "vw"), "2": ("w", "wu")}
 
 
@@ -37,6 +38,7 @@ def with_phases(evidence: Sequence[Evidence], machines: Mapping[str, Sequence[in
 def _has_yellow(seen: Evidence) -> bool:
     """Whether a current's or a voltage's phase is the yellow one; the Y of a vibration is an axis."""
     electric = any(word.may_say("quantity", quantity) for word in seen.words for quantity in ("current", "voltage"))
+    electric = electric and (not seen.unit.written or seen.unit.code.removeprefix("k") in _ELECTRIC)
     return electric and any(word.text in lexicon().colours_sign for word in seen.words)
 
 

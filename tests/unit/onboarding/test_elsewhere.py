@@ -57,7 +57,7 @@ def test_a_letter_is_a_phase_beside_others() -> None:
 def test_blue_is_the_third_phase_where_yellow_is_one() -> None:
     currents = [Tag(f"M1.I{letter}", "A") for letter in "RYB"]
     assert [item.signal for item in propose(currents)] == ["current_u", "current_v", "current_w"]
-    axis = [Tag("M1.Ia", "A"), Tag("M1.Vib_Y", "mm/s"), Tag("M1.Ib", "A")]
+    axis = [Tag("M1.Ia", "A"), Tag("M1.V_Y", "mm/s"), Tag("M1.Ib", "A")]
     assert propose(axis)[-1].signal == "current_v"
 
 

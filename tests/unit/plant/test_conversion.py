@@ -21,7 +21,7 @@ from plant import SOURCE_UNITS, UNITS, ConversionError, conversion
         (1.0, "mW", "kW", 1e-6),
         (671.67, "[degR]", "Cel", 100.0),
         (1.0, "rad/s", "1/min", 9.549_296_6),
-        (760.0, "mm[Hg]", "bar", 1.013_25),
+        (760.0, "mm[Hg]", "bar", 1.013_250_144),
         (1.0, "[in_i'H2O]", "Pa", 249.088_91),  # NIST SP 811, B.8, conventional
         (1.0, "[gal_br]/min", "L/min", 4.546_09),
         (3.6, "MJ", "kW.h", 1.0),
