@@ -2,7 +2,7 @@
 
 Takes in names, units, descriptions and samples of tags, or readings of a machine; hands out proposals of machine,
 template, signal and conversion, each with its confidence and reason, and the answers of a commissioning check.
-Words are data, in ``words.toml`` and ``languages``. Knows plant alone.
+Words and units are data, in ``words.toml``, ``languages`` and ``units.toml``. Knows plant alone.
 """
 
 from onboarding.commissioning import CheckAnswer, SignalReadings, by_signal, check_machine

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from onboarding.judgement import Judged
+from plant import template_library
 
 _FOREIGN = 0.5
+_HARDLY = 0.2
 _WHOLE_LIST = 0.05
 
 
@@ -49,12 +51,17 @@ def chosen(judged: Mapping[str, Sequence[Judged]], machines: Mapping[str, Sequen
 def _rival(judged: Mapping[str, Sequence[Judged]], best: str, known: set[str], numbers: Sequence[int]) -> str:
     """Of a template that no machine of the list is surely of: another one that may measure all that it measures."""
     others = [other for other in judged if other != best and not _own(judged, best, other, numbers)]
-    return "" if best in known or not others else others[0]
+    return "" if best in known or _is_complete(best, judged[best], numbers) or not others else others[0]
+
+
+def _is_complete(template: str, of_tags: Sequence[Judged], numbers: Sequence[int]) -> bool:
+    """Whether a machine's tags say all signals of the template."""
+    return {signal.key for signal in template_library()[template].signals} <= {of_tags[n].item.signal for n in numbers}
 
 
 def _own(judged: Mapping[str, Sequence[Judged]], one: str, other: str, numbers: Sequence[int]) -> float:
-    """What speaks for a template by tags that the other has no use for."""
-    return sum(judged[one][number].weight for number in numbers if not judged[other][number].weight)
+    """What speaks for a template by tags that the other has no use for, or hardly."""
+    return sum(judged[one][number].weight for number in numbers if judged[other][number].weight < _HARDLY)
 
 
 def _weights(judged: Mapping[str, Sequence[Judged]]) -> dict[str, list[float]]:

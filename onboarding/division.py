@@ -17,6 +17,7 @@ class Split:
     begin: behind an address that stands before the name
     boundary: where the machine's name ends and what is measured begins
     parent: where the last path segment begins
+    coded: whether the machine's name is known to be a code, whatever its letters mean
     """
 
     text: str
@@ -24,6 +25,7 @@ class Split:
     begin: int
     boundary: int
     parent: int
+    coded: bool = False
 
     @property
     def prefix(self) -> str:
@@ -38,6 +40,8 @@ class Split:
     @property
     def doubt(self) -> str:
         """A word of the machine's name that says what is measured, so that it may be none of its name."""
+        if self.coded:
+            return ""
         start = max(start for start in path_starts(self.text) if start < max(self.boundary, 1))
         code = lexicon().machine_code.match(self.text, start)
         ends = code is not None and not self.text[code.end() : self.boundary].strip(SEPARATORS)
@@ -62,7 +66,7 @@ def divide(text: str) -> Split:
     """A name by itself; see :func:`onboarding.names.normalized` for what its text should be."""
     starts = path_starts(text)
     begin = 0
-    parameter = lexicon().parameter.search(text)
+    parameter = lexicon().parameter.search(text) or lexicon().channel.search(text)
     if parameter is not None and re.search(r"\w", text[: parameter.start()]):
         if not text[parameter.end() :].strip(SEPARATORS):
             # The name ends in a number that only a manual explains: what stands before it is the machine.

@@ -12,6 +12,8 @@ _LEAST_ADDRESSES = 3
 _LEAST_ALIKE = 3
 _MOST_NAMELESS = 0.5
 _CODE = 2
+_LEAST_QUANTITIES = 2
+_MOST_LETTERS = 3
 _SEPARATOR = r"[\s_\-./\\:|>!,;]+"
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
@@ -19,6 +21,7 @@ _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 def gather(splits: Sequence[Split]) -> None:
     """Move the boundaries of names, so that those of one machine have its prefix."""
     _gather_codes(splits)
+    _gather_letters(splits)
     _gather_chunks(splits)
     _gather_known(splits)
     _gather_points(splits)
@@ -29,28 +32,84 @@ def gather(splits: Sequence[Split]) -> None:
     _gather_singles(splits)
     _drop_addresses(splits)
     _drop_lone_ones(splits)
+    _mark_codes(splits)
 
 
 def _gather_codes(splits: Sequence[Split]) -> None:
     """A code with a number that several names begin with is a machine's, whatever its letters mean: ``GB1_IL1``."""
     found = {}
+    measured = _measured_codes(splits)
     for split in splits:
         code = lexicon().machine_code.match(split.text, max(split.parent, split.begin))
-        if code is None or not split.words or lexicon().loop.fullmatch(code[0]):
+        if code is None or not split.words:
             continue
-        if not any(map(_is_said, words_of(code[0]))):
+        said = lexicon().loop.fullmatch(code[0]) or any(map(_is_said, words_of(code[0])))
+        if code[0] in measured or not said:
             found[id(split)] = code.end()
     counts = Counter(split.text[split.begin : found[id(split)]] for split in splits if id(split) in found)
     for split in splits:
         end = found.get(id(split), 0)
-        if split.boundary < end and counts[split.text[split.begin : end]] >= _LEAST_ALIKE:
+        if end and counts[split.text[split.begin : end]] >= _LEAST_ALIKE:
+            split.boundary = max(split.boundary, end)
+
+
+def _measured_codes(splits: Sequence[Split]) -> set[str]:
+    """Short codes of which several quantities are measured: LT12 is then no loop, BR1 no phases, HTR1 no heater."""
+    rests: dict[str, set[str]] = {}
+    for split in splits:
+        code = lexicon().machine_code.match(split.text, max(split.parent, split.begin))
+        short = code is not None and sum(map(str.isalpha, code[0])) <= _MOST_LETTERS
+        if code is not None and short and not any(map(_is_phase, words_of(code[0]))):
+            rests.setdefault(code[0], set()).update(_quantity(words_of(split.text[code.end() :].strip(SEPARATORS))))
+    return {code for code, quantities in rests.items() if len(quantities) >= _LEAST_QUANTITIES}
+
+
+def _quantity(words: Sequence[Word]) -> set[str]:
+    """The quantity that words say, where they say but one."""
+    said = {sense.aspects["quantity"] for word in words for sense in word.senses if "quantity" in sense.aspects}
+    return said if len(said) == 1 else set()
+
+
+def _mark_codes(splits: Sequence[Split]) -> None:
+    """Machines of which several quantities are measured are none of the loops that their codes may look like."""
+    quantities: dict[str, set[str]] = {}
+    for split in splits:
+        quantities.setdefault(split.prefix, set()).update(_quantity(split.leaf))
+    for split in splits:
+        folder = _PATH_SEPARATOR.split(split.prefix)[-1]
+        short = sum(map(str.isalpha, folder)) <= _MOST_LETTERS and lexicon().loop.fullmatch(folder) is not None
+        split.coded = short and len(quantities[split.prefix]) >= _LEAST_QUANTITIES
+
+
+def _gather_letters(splits: Sequence[Split]) -> None:
+    """A letter behind a machine's word or number is the machine's where several quantities follow: ``POMPE_A_U12``."""
+    ends: dict[int, int] = {}
+    rests: dict[str, dict[str, set[str]]] = {}
+    for split in splits:
+        own = split.between(split.begin, split.boundary)
+        letter = re.match(r"([\s_.-])[A-Za-z]\1(?=\w)", split.text[split.boundary - 1 :] if split.boundary else "")
+        if letter is None or not own or not (own[-1].equipment or own[-1].digits):
+            continue
+        ends[id(split)] = end = split.boundary - 1 + letter.end()
+        rest = [word for word in split.words if word.start >= end]
+        quantities = {
+            sense.aspects["quantity"] for word in rest[:1] for sense in word.senses if "quantity" in sense.aspects
+        }
+        rests.setdefault(split.text[split.begin : end], {})[split.text[end:]] = quantities
+    for split in splits:
+        end = ends.get(id(split), 0)
+        found = list(rests.get(split.text[split.begin : end], {}).values()) if end else []
+        if len(set().union(*found)) > 1 and sum(map(bool, found)) >= _LEAST_ALIKE:
             split.boundary = end
 
 
 def _is_said(word: Word) -> bool:
     """Whether a word is no mere code: a phase such as L1, or longer than two letters."""
-    phase = word.may_say("phase") and not word.letter
-    return phase or (len(word.text) > _CODE and bool(word.senses))
+    return _is_phase(word) or (len(word.text) > _CODE and bool(word.senses))
+
+
+def _is_phase(word: Word) -> bool:
+    return word.may_say("phase") and not (word.letter or word.digits or word.text.isalpha())
 
 
 def _gather_chunks(splits: Sequence[Split]) -> None:

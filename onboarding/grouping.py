@@ -2,12 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from onboarding.division import Split, divide
 from onboarding.gathering import gather
-from onboarding.lexicon import fold, lexicon
+from onboarding.lexicon import Sense, fold, lexicon
 from onboarding.names import Word, normalized, without_unit, words_of
 
 DEFAULT_MACHINE = "machine-1"
@@ -46,13 +46,35 @@ def place(
     for number, (name, split) in enumerate(zip(names, splits, strict=True)):
         if number in described:
             leaf = words_of(_NUMBER.sub(lambda match: " " * len(match[0]), normalized(name)))
-            placed.append(Placed(described[number], leaf, True))
+            found = Placed(described[number], leaf, True)
         elif name in loops:
-            placed.append(_of_loop(loops[name]))
+            found = _of_loop(loops[name])
         else:
             machine = keys[split.prefix] if split.prefix else default
-            placed.append(Placed(machine, split.leaf, bool(split.prefix), split.doubt))
+            found = Placed(machine, split.leaf, bool(split.prefix), split.doubt)
+        placed.append(replace(found, leaf=(*found.leaf, *_attribute(name))))
     return placed
+
+
+def _attribute(name: str) -> Iterator[Word]:
+    """The word for what a measuring point's attribute says, which is no measured value: SV of ``FIC1101.SV``."""
+    parts = [part.strip() for part in _PATH_SEPARATOR.split(name)]
+    at = next((number for number, part in enumerate(parts) if lexicon().loop.fullmatch(part)), len(parts))
+    for number, part in enumerate(parts[at + 1 :], at + 1):
+        role = lexicon().attribute_roles.get(fold(part))
+        if role is not None:
+            yield Word(f"{fold(part)} of a loop", len(name), len(name), number, (Sense({}, 1.0, role),))
+
+
+def without_machine(description: str, machine: str) -> str:
+    """A description without the machine's name that it begins with, whose letter says no phase: ``K-2301B current``.
+
+    >>> without_machine("K-2301B motor current", "K-2301B")
+    ' motor current'
+    """
+    following = description[len(machine) : len(machine) + 1]
+    begins = _key(description[: len(machine)]) == machine and not (following.isascii() and following.isalnum())
+    return description[len(machine) :] if begins else description
 
 
 def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequence[str]) -> dict[int, str]:
@@ -60,10 +82,11 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
     mute = {
         number: normalized(descriptions[number])
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
-        if descriptions[number] and (not split.prefix or _is_point(name))
+        if descriptions[number] and (not split.prefix or _is_point(name) or _is_input(name))
     }
-    counts = Counter(divide(text).prefix for text in mute.values())
-    known = {prefix for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)}
+    counts = Counter((_is_input(names[number]) and _code(text)) or divide(text).prefix for number, text in mute.items())
+    repeated = {_pattern(prefix) for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)}
+    known = {prefix for prefix in counts if _pattern(prefix) in repeated}
     if sum(counts[prefix] for prefix in known) < _LEAST_DESCRIBED * len(mute):
         return {}
     machines = {number: _longest(text.strip(), known) for number, text in mute.items()}
@@ -72,7 +95,7 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
     return {
         number: _key(machines.get(number) or only)
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
-        if machines.get(number) or (only and (not split.prefix or _is_point(name)))
+        if machines.get(number) or (only and (not split.prefix or _is_point(name) or _is_input(name)))
     }
 
 
@@ -80,12 +103,37 @@ def _longest(text: str, prefixes: set[str]) -> str:
     return next((text[:end] for end in range(len(text), 0, -1) if text[:end] in prefixes), "")
 
 
+def _is_input(name: str) -> bool:
+    """Whether a name is but a module's input or an address, which says no machine: ``ADAM6017.AI0``, ``DB1.DBD4``."""
+    channel = lexicon().channel.search(name)
+    absolute = lexicon().absolute.fullmatch(name.strip())
+    return absolute is not None or (channel is not None and channel.end() == len(name.rstrip()))
+
+
+def _pattern(prefix: str) -> str:
+    return re.sub(r"\d+", "#", prefix)
+
+
+def _code(text: str) -> str:
+    """The code of a machine that a description begins with: ``P5 motor current``."""
+    code = lexicon().machine_code.match(text.strip())
+    return (
+        "" if code is None or any(word.may_say("phase") and not word.letter for word in words_of(code[0])) else code[0]
+    )
+
+
 def _is_point(name: str) -> bool:
-    """Whether a name is a measuring point's, which says no machine: ``21-FIT-1002.PV``."""
-    parts = [part for part in _PATH_SEPARATOR.split(name) if part]
-    if len(parts) > 1 and fold(parts[-1]) in lexicon().attributes:
-        parts = parts[:-1]
-    return len(parts) == 1 and lexicon().loop.fullmatch(parts[0].strip()) is not None
+    """Whether a name is a measuring point's, which says no machine: ``21-FIT-1002.PV``, ``TI-2312A/AI1/PV.CV``."""
+    words = lexicon()
+    parts = [part.strip() for part in _PATH_SEPARATOR.split(name) if part]
+    if not parts or words.loop.fullmatch(parts[0]) is None:
+        return False
+    return (
+        len(parts) == 1
+        or fold(parts[1]) in words.attributes
+        or words.block.fullmatch(parts[1]) is not None
+        or any(sense.role for word in words_of(parts[1]) for sense in word.senses)
+    )
 
 
 def _loops(names: Sequence[str]) -> dict[str, re.Match[str]]:

@@ -133,10 +133,15 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
             return Judged(_asked(blank, said, best), 0.25)
     if (
         best is not None
-        and plain
+        and not best.missing
+        and not best.against
         and is_short_for(refusal.word, tag.description)
         and refusal_of(seen.described, seen, best) is None
     ):
+        if _is_spelled_out(refusal.word, fitting(replace(seen, leaf=()), template), best):
+            judged = _said(tag, blank, seen, fitting(seen, template))
+            reason = f"{judged.item.reason}; '{refusal.word}' is short for a word of the description"
+            return replace(judged, item=replace(judged.item, reason=reason))
         said = f"{refusal.reason}, but may be short for something in the description: is it {best.signal.name_en}?"
         return Judged(_asked(blank, said, best), 0.25)
     running = next((signal for signal in template.signals if signal.kind == "bool"), None)
@@ -150,10 +155,19 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
     return Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal.reason), 0.0)
 
 
+def _is_spelled_out(word: str, described: Sequence[Fit], best: Fit) -> bool:
+    """Whether a description says the whole signal with a word that a name shortens: ``PAL`` of palier."""
+    if not described or described[0].signal is not best.signal or described[0].missing or described[0].against:
+        return False
+    return len(word) > _CODE and any(used.startswith(word) and used != word for used in described[0].used)
+
+
 def _is_doubtful(denied: str, *, named: bool) -> bool:
     """Whether a word against a signal may be read otherwise: it is of the machine, or the name says it and only the
     description does not."""
     meaning = denied.removeprefix("said ")
+    if meaning in lexicon().elsewhere:
+        return False
     of_the_machine = meaning in lexicon().of_the_machine or meaning.startswith(("end:", "number:"))
     return of_the_machine or (named and meaning != denied)
 
@@ -211,6 +225,8 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
     """Why a person must say; empty where it is sure enough."""
     if not best.used:
         return f"only the unit {seen.unit.written} says so: is it {best.signal.name_en}?"
+    if best.wrong_unit and seen.unit.doubt:
+        return seen.unit.doubt
     if best.wrong_unit:
         return f"unit {seen.unit.written} is not one of {best.signal.name_en} ({best.signal.unit}): which is right?"
     if best.missing:

@@ -1,19 +1,23 @@
-"""The words of ``words.toml`` and ``languages``: what a word of a name may mean, what a unit is called."""
+"""The words of ``words.toml``, ``languages`` and ``units.toml``: what a word may mean, what a unit is called."""
 
 import re
 import tomllib
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from plant import SOURCE_UNITS, Conversion, ConversionError, conversion
+from plant import SOURCE_UNITS, UNITS, Conversion, ConversionError, conversion
 
 _LETTER_WEIGHT = 0.96
 _INITIALS_WEIGHT = 0.93
+_LEAST_FORM = 5
+# A root mean square is what signals are; peaks are other values, and another unit.
+_EFFECTIVE = re.compile(r"(?i:(?<=[a-z])\((?:rms|eff)\.?\)|(?<=[a-z0-9]{2})[,.]?(?:rms|eff)\.?)$")
+_LEAST_INITIALS = 3
 _FOLDED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ł": "l", "ø": "o", "đ": "d", "ı": "i"})
 
 
@@ -44,13 +48,23 @@ class _Near(_Document):
     to: tuple[str, ...]
 
 
+class _Colours(_Document):
+    sign: tuple[str, ...]
+    third: tuple[str, ...]
+
+
 class _Evidence(_Document):
     of_the_machine: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    no_machine: tuple[str, ...]
+    whereabouts: tuple[str, ...]
     soft: tuple[str, ...]
     lesser: tuple[str, ...]
     neutral: tuple[str, ...]
     stop_words: tuple[str, ...]
     rating: str
+    share: str
+    colours: _Colours
     stands_for: tuple[_StandIn, ...] = ()
     near: tuple[_Near, ...] = ()
     goes_with: dict[str, tuple[str, ...]] = {}
@@ -60,6 +74,10 @@ class _Evidence(_Document):
 class _Grouping(_Document):
     equipment: tuple[str, ...]
     attributes: tuple[str, ...]
+    attribute_roles: dict[str, str]
+    block: str
+    channel: str
+    absolute: str
     loop: str
     loop_number: str
     host: str
@@ -76,17 +94,22 @@ class _Units(_Document):
     in_names: dict[str, str]
     foreign: tuple[str, ...]
     vague: tuple[str, ...]
+    mute: tuple[str, ...]
     never_assumed: tuple[str, ...]
     instead: dict[str, tuple[str, ...]]
 
 
 class BehaviourFigures(_Document):
-    """When samples of three tags look like three phases, voltages in V, spreads relative; ends of raw ranges."""
+    """When samples of three tags look like three phases, voltages in V, spreads relative; ends of raw ranges.
+
+    electrical: what transmitters send, by unit
+    """
 
     line_voltages: tuple[float, ...]
     voltage_tolerance: float
     phase_spread: float
     current_spread: float
+    electrical: dict[str, tuple[tuple[float, float], ...]]
     converter_tops: tuple[float, ...]
 
 
@@ -103,10 +126,10 @@ class _Language(_Document):
 class _Words(_Document):
     meanings: dict[str, tuple[str, ...]]
     initials: dict[str, tuple[str, ...]]
+    pinyin: dict[str, tuple[str, ...]]
     roles: dict[str, Role]
     grouping: _Grouping
     evidence: _Evidence
-    units: _Units
     behaviour: BehaviourFigures
 
 
@@ -144,6 +167,26 @@ def aspects_of(meaning: str) -> dict[str, str]:
     return dict(part.split(":", 1) for part in meaning.split("+"))
 
 
+def _form(unit: str) -> str:
+    """A unit spelt in words, without hyphens and plurals; empty where it is no word.
+
+    >>> _form("degrees-Fahrenheit"), _form("DEGREE_FAHRENHEIT"), _form("degreesFahrenheit"), _form("mW")
+    ('degreefahrenheit', 'degreefahrenheit', 'degreefahrenheit', '')
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unit)
+    words = re.split(r"[\s_-]+", spaced.lower())
+    form = "".join(word.removesuffix("s") for word in words)
+    return form if form.isalpha() and len(form) >= _LEAST_FORM else ""
+
+
+def _spelled(units: Mapping[str, str], spell: Callable[[str], str]) -> dict[str, str]:
+    """Units by another spelling, where only one has it."""
+    spelled: dict[str, set[str]] = {}
+    for spelling, code in units.items():
+        spelled.setdefault(spell(spelling), set()).add(code)
+    return {spelling: min(codes) for spelling, codes in spelled.items() if spelling and _are_one(codes)}
+
+
 def _are_one(units: set[str]) -> bool:
     first = min(units)
     try:
@@ -155,7 +198,7 @@ def _are_one(units: set[str]) -> bool:
 class Lexicon:
     """Words by their folded form."""
 
-    def __init__(self, words: _Words, languages: Sequence[_Language]) -> None:
+    def __init__(self, words: _Words, languages: Sequence[_Language], units: _Units) -> None:
         self._senses: dict[str, list[Sense]] = {}
         self._ending_in_a_letter: set[str] = set()
         for table, weight in ((words.meanings, 1.0), (words.initials, _INITIALS_WEIGHT)):
@@ -163,6 +206,9 @@ class Lexicon:
                 for name in names:
                     letter = _LETTER_WEIGHT if len(fold(name)) == 1 else 1.0
                     self._add(name, Sense(aspects_of(meaning), weight * letter))
+        for meaning, terms in words.pinyin.items():
+            for term in terms:
+                self._add_pinyin(term.split(), aspects_of(meaning))
         for role_key, role in words.roles.items():
             for name in role.words:
                 self._add(name, Sense({}, 1.0, role_key))
@@ -185,8 +231,13 @@ class Lexicon:
         self.equipment = frozenset(key for name in (*machines, *places) for key in _keys(name))
         self.stop_words = frozenset(map(fold, words.evidence.stop_words))
         self.rating = re.compile(words.evidence.rating)
+        self.share = re.compile(words.evidence.share)
         self.roles = words.roles
         self.attributes = frozenset(map(fold, words.grouping.attributes))
+        self.attribute_roles = words.grouping.attribute_roles
+        self.block = re.compile(words.grouping.block)
+        self.channel = re.compile(r"(?<=[\s_.:/-])" + words.grouping.channel + r"(?=$|[\s_.:/-])")
+        self.absolute = re.compile(words.grouping.absolute)
         self.loop = re.compile(words.grouping.loop)
         self.machine_code = re.compile(words.grouping.machine_code)
         self.host = re.compile(words.grouping.host)
@@ -197,26 +248,34 @@ class Lexicon:
         self.plant_code = re.compile("|".join(words.grouping.plant_codes))
         self.of_the_machine = frozenset(words.evidence.of_the_machine)
         self.lesser = frozenset(words.evidence.lesser)
+        self.whereabouts = frozenset(words.evidence.whereabouts)
+        self.no_machine = frozenset(words.evidence.no_machine)
+        motor = (fold(name) for name in words.meanings["part:motor"])
+        self.motor = tuple(name for name in motor if len(name) > 2 or not name.isascii())
+        self.elsewhere = frozenset(words.evidence.elsewhere)
         self.soft = frozenset(words.evidence.soft)
+        self.colours_sign = frozenset(map(fold, words.evidence.colours.sign))
+        self.colours_third = frozenset(map(fold, words.evidence.colours.third))
         self.stands_for = words.evidence.stands_for
         self.near = frozenset((near.meaning, other) for near in words.evidence.near for other in near.to)
         self.goes_with = words.evidence.goes_with
         self.splits = words.evidence.splits
-        self.unit_says = words.units.says
-        self.unit_in_names = words.units.in_names
-        self.never_assumed = frozenset(words.units.never_assumed)
-        self.vague_units = frozenset(words.units.vague)
-        self.foreign_units = frozenset(words.units.foreign)
-        self.unit_instead = frozenset(
-            (meaning, unit) for meaning, written in words.units.instead.items() for unit in written
-        )
+        self.unit_says = units.says
+        self.unit_in_names = units.in_names
+        self.never_assumed = frozenset(units.never_assumed)
+        self.mute_units = frozenset(units.mute)
+        self.vague_units = frozenset(units.vague)
+        self.foreign_units = frozenset(units.foreign)
+        self.unit_instead = frozenset((meaning, code) for meaning, written in units.instead.items() for code in written)
         self.behaviour = words.behaviour
-        self._units = {unit: unit for unit in SOURCE_UNITS} | words.units.also
-        spelled: dict[str, set[str]] = {}
-        for spelling, unit in self._units.items():
-            spelled.setdefault(spelling.lower(), set()).add(unit)
+        self._units = (
+            {code: code for code in SOURCE_UNITS}
+            | {known.unece: known.code for known in UNITS.values() if known.unece}
+            | {re.sub(r"\s+", "", spelling): code for spelling, code in units.also.items()}
+        )
         # mW and MW differ by their letters alone, AMPS and amps do not.
-        self._any_case = {spelling: min(units) for spelling, units in spelled.items() if _are_one(units)}
+        self._any_case = _spelled(self._units, str.lower)
+        self._any_form = _spelled(self._units, _form)
 
     def _add(self, name: str, sense: Sense) -> None:
         for key in _keys(name):
@@ -225,6 +284,13 @@ class Lexicon:
                 senses.append(sense)
             if len(re.split(r"[\s_\-./]", name)[-1]) == 1:
                 self._ending_in_a_letter.add(key)
+
+    def _add_pinyin(self, syllables: Sequence[str], aspects: dict[str, str]) -> None:
+        """A term and its initials; two letters may mean too much."""
+        self._add(" ".join(syllables), Sense(aspects))
+        initials = "".join(syllable[0] for syllable in syllables)
+        if len(initials) >= _LEAST_INITIALS:
+            self._add(initials, Sense(aspects, _INITIALS_WEIGHT))
 
     def ends_in_a_letter(self, folded: str) -> bool:
         """Whether a word is written with a letter of its own at its end: ``phase a`` is, ``curr`` is not."""
@@ -241,11 +307,15 @@ class Lexicon:
         (('A', 0.1), ('℃', 1.0), None)
         """
         plain = re.sub(r"\s+", "", text)
-        for spelling in dict.fromkeys((plain, unicodedata.normalize("NFKC", plain))):
+        folded = unicodedata.normalize("NFKC", plain)
+        bare = _EFFECTIVE.sub("", folded.replace("_", "")).rstrip(".")
+        for spelling in dict.fromkeys((plain, folded, bare)):
             if spelling in self._units:
                 return self._units[spelling], 1.0
             if spelling.lower() in self._any_case:
                 return self._any_case[spelling.lower()], 1.0
+            if _form(text.strip()) in self._any_form:
+                return self._any_form[_form(text.strip())], 1.0
             if re.fullmatch(r"0?[.,]\d+", spelling):
                 return "1", float(spelling.replace(",", "."))
             scaled = re.fullmatch(r"[x×*]?(0?[.,]\d+|10+)[x×*]?(\D.*)", spelling)
@@ -265,4 +335,5 @@ def lexicon() -> Lexicon:
         for sheet in sheets
         if sheet.name.endswith(".toml")
     ]
-    return Lexicon(words, languages)
+    units = _Units.model_validate(tomllib.loads(room.joinpath("units.toml").read_text(encoding="utf-8")))
+    return Lexicon(words, languages, units)

@@ -1,10 +1,11 @@
 """How well a tag's words and unit fit a signal of a template."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 
+from onboarding.inputs import electrical_input
 from onboarding.lexicon import Sense, aspects_of, fold, lexicon
 from onboarding.names import Word, normalized, unit_at_end, words_of
 from onboarding.tags import Tag
@@ -18,16 +19,22 @@ _LETTER_AGAINST = 0.97
 _AGAINST = 0.2
 _NEAR = 0.5
 _WRONG_UNIT = 0.3
+_TWO = 2
 _PLAIN_UNITS = frozenset({"1", "bool"})
 
 
 @dataclass(frozen=True, slots=True)
 class SourceUnit:
-    """A tag's unit: as written, as the plant spells it (empty where unknown), the factor in it."""
+    """A tag's unit: as written, as the plant spells it (empty where unknown), factor and offset into that.
+
+    doubt: why the value cannot be converted though the unit is known; empty where it can
+    """
 
     written: str = ""
     code: str = ""
     factor: float = 1.0
+    offset: float = 0.0
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +61,7 @@ class Evidence:
     @property
     def of_motor(self) -> bool:
         """Whether a word says that it is the motor's."""
-        return any(word.may_say("part", "motor") for word in self.words)
+        return any(word.may_say("part", "motor") or word.text.startswith(lexicon().motor) for word in self.words)
 
 
 @dataclass(slots=True)
@@ -88,14 +95,42 @@ def source_unit(text: str) -> SourceUnit:
 def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
     """What a tag says; single letters of a sentence are language."""
     stop = lexicon().stop_words
-    description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {tag.description} "))
+    known, description = _unit_and_text(tag)
+    description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {description} "))
     described = tuple(
         word
         for word in _behind_machine(words_of(description))
         if not (word.text in stop and description[word.start : word.end].islower()) and not _is_scrap(description, word)
     )
+    return _without_whereabouts(Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type))
+
+
+def _without_whereabouts(seen: Evidence) -> Evidence:
+    """Where the motor is named, a word for what it stands at says nothing: ``tank agitator motor temperature``."""
+    if not seen.of_motor and not any(word.may_say("part", "winding") and not word.letter for word in seen.words):
+        return seen
+
+    def is_told(word: Word) -> bool:
+        meant = {f"{aspect}:{value}" for sense in word.senses for aspect, value in sense.aspects.items()}
+        return not (meant and meant <= lexicon().whereabouts)
+
+    return replace(seen, leaf=tuple(filter(is_told, seen.leaf)), described=tuple(filter(is_told, seen.described)))
+
+
+def _unit_and_text(tag: Tag) -> tuple[SourceUnit, str]:
+    """A tag's unit as its description explains it, and the rest of the description."""
     known = source_unit(tag.unit or unit_at_end(normalized(tag.name)))
-    return Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type)
+    electrical = electrical_input(tag.description, known.written)
+    if electrical is not None and electrical.unit:
+        return SourceUnit(known.written, electrical.unit, electrical.factor, electrical.offset), electrical.text
+    if electrical is not None:
+        return replace(
+            known, doubt="it is an electrical input, and nothing says what its range stands for"
+        ), electrical.text
+    if known.code == "%" and lexicon().share.search(tag.description):
+        rest = lexicon().share.sub(" ", tag.description)
+        return replace(known, doubt="it is a share of the nameplate's value: how large is that?"), rest
+    return known, tag.description
 
 
 def _behind_machine(words: Sequence[Word]) -> Sequence[Word]:
@@ -233,24 +268,38 @@ def _weigh(
     if not meanings or any(meaning in words.soft for meaning in meanings):
         return
     mine = {f"{aspect}:{value}" for aspect, value in wanted.items()}
-    if any(set(words.goes_with.get(meaning, ())) & mine for meaning in meanings):
+    splits = word.letter and _splits(word, wanted, strength)
+    if not splits and any(set(words.goes_with.get(meaning, ())) & mine for meaning in meanings):
         return
     if word.letter and fold(unit.written) == word.text:
         found.confidence *= _LETTER_AGAINST  # MotorCurrent_A in A: more likely the unit than a phase
         return
-    if word.letter and not _splits(word, wanted, strength):
+    if word.letter and not splits:
         if not (word.digits and strength):
             found.confidence *= _LETTER_AGAINST
         if any((meaning, own) in words.near for meaning in meanings for own in mine):
             found.near.append(word.text)
         return
-    if any((meaning, own) in words.near for meaning in meanings for own in mine):
+    near = any((meaning, own) in words.near for meaning in meanings for own in mine)
+    if near or (not described and _is_abbreviation(word, unit, found.signal)):
         found.near.append(word.text)
         found.confidence *= _NEAR
         return
     found.against.append(f"'{word.text}' says {_said(*meanings[0].split(':', 1))}")
     found.denied.add(f"said {meanings[0]}" if described else meanings[0])
     found.confidence *= _AGAINST
+
+
+def _is_abbreviation(word: Word, unit: SourceUnit, signal: SignalType) -> bool:
+    """Whether two letters that say a quantity are short for another word, as the unit denies it: ``KW_I_U`` in A."""
+    quantities = all(sense.aspects.keys() == {"quantity"} for sense in word.senses)
+    if len(word.text) != _TWO or not word.text.isascii() or not quantities or not unit.code:
+        return False
+    try:
+        _converted(unit, signal.unit)
+    except ConversionError:
+        return False
+    return True
 
 
 def _splits(word: Word, wanted: dict[str, str], strength: dict[str, float]) -> bool:
@@ -277,7 +326,7 @@ def _by_unit(
 ) -> None:
     unit = evidence.unit
     plain = unit.code in _PLAIN_UNITS and unit.factor == 1.0
-    if not unit.written or (plain and signal.unit in _PLAIN_UNITS):
+    if not unit.doubt and (not unit.written or (plain and signal.unit in _PLAIN_UNITS)):
         if signal.unit not in _PLAIN_UNITS:
             found.confidence *= _NO_UNIT
         return
@@ -286,11 +335,11 @@ def _by_unit(
     except ConversionError:
         found.wrong_unit = True
         found.confidence *= _WRONG_UNIT
-        if (f"quantity:{wanted.get('quantity')}", unit.written) in lexicon().unit_instead:
+        if not unit.doubt and (f"quantity:{wanted.get('quantity')}", unit.written) in lexicon().unit_instead:
             found.against.append(f"{wanted['quantity'].replace('_', ' ')} is not measured in {unit.written}")
             found.denied.add("unit")
         return
-    for meaning in lexicon().unit_says.get(signal.unit, ()):
+    for meaning in lexicon().unit_says.get(signal.unit, ()) if unit.code not in lexicon().mute_units else ():
         for aspect, value in aspects_of(meaning).items():
             if wanted.get(aspect) == value and aspect not in strength:
                 strength[aspect] = _BY_UNIT
@@ -298,10 +347,10 @@ def _by_unit(
 
 
 def _converted(unit: SourceUnit, target: str) -> Conversion:
-    if not unit.code:
-        raise ConversionError(f"unit {unit.written!r} is not known")
+    if not unit.code or unit.doubt:
+        raise ConversionError(f"unit {unit.written!r} is not known: {unit.doubt}")
     to_signal = conversion(unit.code, target)
-    return Conversion(to_signal.factor * unit.factor, to_signal.offset)
+    return Conversion(to_signal.factor * unit.factor, to_signal(unit.offset))
 
 
 def _stand_in(evidence: Evidence, wanted: dict[str, str], strength: dict[str, float], found: Fit) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from onboarding.choice import chosen
-from onboarding.grouping import DEFAULT_MACHINE, Placed, place
+from onboarding.grouping import DEFAULT_MACHINE, Placed, place, without_machine
 from onboarding.indices import with_phases
 from onboarding.items import Item
 from onboarding.judgement import Fitting, judge
 from onboarding.lexicon import lexicon
+from onboarding.lone import asked_if_lone
 from onboarding.matching import Evidence, SourceUnit, evidence_of, profile
 from onboarding.names import Word
 from onboarding.scatter import asked_if_scattered
@@ -44,7 +45,7 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
                 rival = judged[choice.rival][number].item
                 answer = _of_either(answer, library[choice.template], rival, library[choice.rival])
             items[number] = _doubted(answer, placed[number].doubt)
-    return asked_if_scattered([item for item in items if item is not None])
+    return asked_if_scattered(asked_if_lone(evidence, [item for item in items if item is not None]))
 
 
 def _of_either(item: Item, template: Template, other: Item, rival: Template) -> Item:
@@ -69,7 +70,7 @@ def _doubted(item: Item, doubt: str) -> Item:
 
 
 def _evidence(tag: Tag, where: Placed, fitting: Fitting) -> Evidence:
-    seen = evidence_of(tag, where.leaf)
+    seen = evidence_of(replace(tag, description=without_machine(tag.description, where.machine)), where.leaf)
     return seen if seen.unit.written else _unit_of_name(seen, fitting)
 
 

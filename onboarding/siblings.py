@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from onboarding.behaviour import phases_of
+from onboarding.elsewhere import told_elsewhere
 from onboarding.items import THRESHOLD, Candidate, Item
 from onboarding.judgement import Judged
 from onboarding.lexicon import lexicon
@@ -38,6 +39,7 @@ def settled(siblings: Sequence[Sibling], template: Template) -> list[Item]:
     items = [sibling.judged.item for sibling in siblings]
     items = _asked_together([sibling.tag for sibling in siblings], items, template)
     items = _taken_by_unit(siblings, items, template)
+    items = told_elsewhere([sibling.seen for sibling in siblings], items, template)
     items = _told_apart(siblings, items)
     return _without_second_running(siblings, items, template)
 

@@ -3,6 +3,7 @@
 import pytest
 
 from onboarding import Tag, propose
+from onboarding.lexicon import lexicon
 
 
 def _machines(*names: str) -> list[str]:
@@ -47,6 +48,116 @@ def test_measuring_points_are_of_the_machine_that_their_descriptions_name() -> N
     )
     assert [item.machine for item in items] == ["P-2101", "P-2101", "P-2102", "P-2102"]
     assert [item.signal for item in items] == ["flow", "pressure"] * 2
+
+
+@pytest.mark.parametrize("code", ["LT12", "BR1", "HTR1", "TT31", "CA2", "M12"])
+@pytest.mark.parametrize("name", ["{}_{}", "Plant.{}.{}"])
+def test_a_code_of_which_several_quantities_are_measured_is_a_machine(code: str, name: str) -> None:
+    tags = [("I_L1", "A"), ("I_L2", "A"), ("Speed", "rpm"), ("Wdg_Temp", "degC"), ("Run", "")]
+    items = propose([Tag(name.format(code, leaf), unit) for leaf, unit in tags])
+    assert {item.machine for item in items} == {code}
+    assert [item.signal for item in items] == ["current_u", "current_v", "speed", "winding_temperature", "running"]
+
+
+def test_a_machines_own_letter_is_no_phase() -> None:
+    names = ("POMPE_A_I1", "POMPE_A_I2", "POMPE_A_I3", "POMPE_A_U12", "POMPE_A_U23", "POMPE_A_U31", "POMPE_A_PACT")
+    items = propose([Tag(name, unit) for name, unit in zip(names, ("A", "A", "A", "V", "V", "V", "W"), strict=True)])
+    assert {item.machine for item in items} == {"POMPE_A"}
+    assert [item.signal for item in items[3:]] == ["voltage_uv", "voltage_vw", "voltage_wu", "power"]
+
+
+def test_points_with_function_blocks_are_of_the_machine_that_their_descriptions_name() -> None:
+    items = propose(
+        [
+            Tag("TI-2311A/AI1/PV.CV", "degF", "K-2301A MTR DE BRG TEMP"),
+            Tag("II-2311B/AI1/PV.CV", "A", "K-2301B MTR CURRENT PH A"),
+            Tag("TI-2312A/AI1/PV.CV", "degF", "K-2301A MTR NDE BRG TEMP"),
+            Tag("TI-2313B/AI1/PV.CV", "degF", "K-2301B MTR STATOR WDG TEMP"),
+        ]
+    )
+    assert [item.machine for item in items] == ["K-2301A", "K-2301B"] * 2
+    assert [item.signal for item in items] == [
+        "bearing_temperature_de",
+        "current_u",
+        "bearing_temperature_nde",
+        "winding_temperature",
+    ]
+
+
+@pytest.mark.parametrize("attribute", ["SV", "MV", "PH"])
+def test_attributes_of_a_point_that_measure_nothing(attribute: str) -> None:
+    items = propose(
+        [Tag("FIC1101.PV", "m3/h", "discharge flow"), Tag(f"FIC1101.{attribute}", "m3/h", "discharge flow")]
+    )
+    assert (items[1].ask, items[1].signal) == (False, None)
+
+
+def test_inputs_of_modules_are_of_the_machine_that_their_descriptions_name() -> None:
+    items = propose(
+        [
+            Tag("ADAM6017_P5.AI1", "A", "P5 motor current L1"),
+            Tag("ADAM6017_P5.AI2", "degC", "P5 motor winding temperature"),
+            Tag("ADAM6050_P5.DI0", "", "P5 motor on"),
+        ]
+    )
+    assert [(item.machine, item.signal) for item in items] == [
+        ("P5", "current_u"),
+        ("P5", "winding_temperature"),
+        ("P5", "running"),
+    ]
+
+
+def test_addresses_are_of_the_machine_that_their_descriptions_name() -> None:
+    named = [("DB101.DBD0", 3, "L1"), ("DB101.DBD4", 3, "L2"), ("DB101.DBD40", 4, "L1"), ("DB101.DBD44", 4, "L2")]
+    items = propose([Tag(name, "A", f"Förderband {number} Strom {phase}") for name, number, phase in named])
+    assert [item.machine for item in items] == ["Förderband_3", "Förderband_3", "Förderband_4", "Förderband_4"]
+    assert [item.signal for item in items] == ["current_u", "current_v"] * 2
+
+
+def test_a_short_word_that_the_description_spells_out_is_no_alarm() -> None:
+    bearing = Tag("POMPE_1_TPAL_CA", "°C", "Température palier moteur côté accouplement")
+    limit = Tag("POMPE_1_T_MAX", "°C", "Température maximale palier moteur côté accouplement")
+    items = propose([bearing, limit])
+    assert items[0].signal == "bearing_temperature_de"
+    assert items[1].signal is None
+
+
+def test_a_machine_that_has_all_signals_of_a_template_is_of_it() -> None:
+    tags = [("voltage", "V"), ("rotation_speed", "rpm"), ("hydraulic_pressure", "MPa"), ("vibration", "mm/s")]
+    items = propose([Tag(f"PRESS_01/{name}", unit) for name, unit in tags])
+    assert [item.signal for item in items] == ["voltage", "speed", "pressure", "vibration"]
+    assert {item.template for item in items} == {"production_machine"}
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "signal"),
+    [
+        ("XSJ05_DLA", "A", "current_u"),
+        ("XSJ05_QZCWD", "℃", "bearing_temperature_de"),
+        ("XSJ05_FQDDZCWD", "℃", "bearing_temperature_nde"),
+        ("XSJ05_RZWD", "℃", "winding_temperature"),
+        ("XSJ05_DingZiRaoZuWenDu", "℃", "winding_temperature"),
+    ],
+)
+def test_terms_in_pinyin_and_their_initials(name: str, unit: str, signal: str) -> None:
+    assert propose([Tag(name, unit), Tag("XSJ05_DLB", "A")])[0].signal == signal
+
+
+@pytest.mark.parametrize(
+    ("written", "unit"),
+    [
+        ("degrees-Fahrenheit", "[degF]"),
+        ("DEGREES_CELSIUS", "Cel"),
+        ("revolutions per minute", "1/min"),
+        ("inches-per-second", "[in_i]/s"),
+        ("horsepower", "[HP]"),
+        ("KWT", "kW"),
+        ("C16", "mm/s"),
+        ("mW", "mW"),
+    ],
+)
+def test_units_as_standards_spell_them(written: str, unit: str) -> None:
+    assert lexicon().unit(written) == (unit, 1.0)
 
 
 def test_a_machine_taken_apart_is_asked() -> None:

@@ -18,7 +18,7 @@ def texts(name: str) -> list[str]:
         ("Uab", ["u", "ab"]),
         ("UL1-L2", ["u", "l1l2"]),
         ("Wicklungstemp", ["wicklung", "temp"]),
-        ("raozuwendu", ["raozu", "wendu"]),
+        ("raozuwendu", ["raozuwendu"]),
         ("rStrom_L1", ["strom", "l1"]),  # the r is the programmer's
         ("绕组温度", ["绕组", "温度"]),
         ("A相电流", ["a相", "电流"]),

@@ -99,7 +99,8 @@ def test_what_may_be_two_kinds_of_machine_is_asked() -> None:
         # A short word that the description spells out otherwise.
         (Tag("M1.Temp_SP", "degC", "Temperatur Wicklung Spule"), "ask"),
         # A word nobody knows beside one that many things say, and another part of the machine.
-        (Tag("M1.HTR_ON"), "ask"),
+        (Tag("M1.ZBX_ON"), "ask"),
+        (Tag("M1.HTR_ON"), "-"),
         (Tag("M1.Voltage DC bus", "V"), "-"),
         # Without units: two letters are no unit, a belt's speed no motor's, a place alone says no kind of vibration.
         (Tag("M1.Ua"), "ask"),

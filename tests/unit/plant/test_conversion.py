@@ -17,6 +17,13 @@ from plant import SOURCE_UNITS, UNITS, ConversionError, conversion
         (400_000.0, "mV", "V", 400.0),
         (1.2, "kA", "A", 1200.0),
         (100.0, "[HP]", "kW", 74.569_987),  # NIST SP 811, B.8: 745.6999 W
+        (1.0, "hp_M", "kW", 75 * 9.806_65 / 1000),
+        (1.0, "mW", "kW", 1e-6),
+        (671.67, "[degR]", "Cel", 100.0),
+        (1.0, "rad/s", "1/min", 9.549_296_6),
+        (760.0, "mm[Hg]", "bar", 1.013_250_144),
+        (1.0, "[in_i'H2O]", "Pa", 249.088_91),  # NIST SP 811, B.8, conventional
+        (1.0, "[gal_br]/min", "L/min", 4.546_09),
         (3.6, "MJ", "kW.h", 1.0),
         (1.0, "[in_i]/s", "mm/s", 25.4),
         (9.80665, "m/s2", "g", 1.0),
