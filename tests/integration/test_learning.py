@@ -93,7 +93,7 @@ async def test_what_a_coarse_sensor_repeats_is_learnt_from_minutes_of_many_readi
         for signal, minute, value, width, count in rows:
             await connection.execute(
                 "insert into reading_1min (signal_id, bucket, average, minimum, maximum, count, last) "
-                "values ($1, $2, $3, $3, $3 + $4, $5, $3)",
+                "values ($1, $2, $3::float8, $3, $3 + $4::float8, $5, $3)",
                 *(signal, START + timedelta(minutes=minute), float(value), float(width), count),
             )
         ids = [coarse, fine, seldom]
