@@ -141,7 +141,8 @@ async def change_work_order(
     """Change a work order, in the caller's transaction; None where there is none. by: who asks, with which role.
 
     The state it has already is no step, and asking for it again changes nothing. Raises :class:`WorkOrderError` for a
-    step that its states do not allow, :class:`WorkOrderRoleError` for one that is not for this role.
+    step that its states do not allow, or for costs of an order from which no step leads on, and
+    :class:`WorkOrderRoleError` for a step that is not for this role.
     """
     known = await connection.fetchrow(LOCK, order_id)
     if known is None:
@@ -149,6 +150,8 @@ async def change_work_order(
     wanted = state or known["state"]
     if wanted != known["state"]:
         _check_step(order_id, known["state"], wanted, role, assignee or known["assignee"])
+    elif not work_steps(wanted) and any(value is not None for value in (labour_h, labour_rate, parts_cost)):
+        raise WorkOrderError(f"work order {order_id} is {wanted}: what it cost is settled")
     is_open = work_states()[wanted].is_open
     await connection.execute(UPDATE, order_id, wanted, assignee, labour_h, labour_rate, parts_cost, found, is_open)
     if wanted != known["state"]:

@@ -92,6 +92,18 @@ async def test_from_open_to_closed_with_who_and_when(client: httpx.AsyncClient) 
     assert states["done"]["next"] == {"closed": "administrator", "in_progress": "administrator"}
 
 
+async def test_what_a_closed_order_cost_is_settled(client: httpx.AsyncClient) -> None:
+    await _log_in(client, "admin")
+    order = (await client.post("/work-orders", json={"machine": 1, "title": "Noise"})).json()["id"]
+    path = f"/work-orders/{order}"
+    for change in ({"state": "done"}, {"parts_cost": 90}, {"state": "closed"}, {"found": "grease was old"}):
+        assert (await client.patch(path, json=change)).status_code == 200, change
+    refused = await client.patch(path, json={"parts_cost": 9000})
+    assert (refused.status_code, "is settled" in refused.json()["detail"]) == (409, True)
+    (kept,) = (await client.get("/work-orders", params={"state": "closed"})).json()["items"]
+    assert kept["parts_cost"] == 90
+
+
 async def test_what_is_sent_twice_is_noted_once(client: httpx.AsyncClient) -> None:
     await _log_in(client, "li")
     order = (await client.post("/work-orders", json={"machine": 1, "title": "Noise"})).json()["id"]
