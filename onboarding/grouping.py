@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from onboarding.division import Split, divide
@@ -14,6 +14,10 @@ DEFAULT_MACHINE = "machine-1"
 _LEAST_FUNCTIONS = 3
 _LEAST_DESCRIBED = 0.5
 _NUMBER = re.compile(r"\d+[A-Z]?(?![a-z])")
+_TAG_NUMBER = re.compile(r"\d{0,4}[-_ ]?[A-Z]{2,5}[-_ ]?\d{3,5}[A-Z]?(?=\.|$)")
+_MOST_OF_A_TAG = 2
+_LETTER = re.compile(r" [A-H](?= )")
+_ELECTRICAL = frozenset({"current", "voltage"})
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
 
@@ -79,16 +83,19 @@ def without_machine(description: str, machine: str) -> str:
 
 def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequence[str]) -> dict[int, str]:
     """Machines of measuring points and of nameless tags whose descriptions begin with them: ``P-2101 flow``."""
+    numbered = _tag_numbers(names)
     mute = {
         number: normalized(descriptions[number])
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
-        if descriptions[number] and (not split.prefix or _is_point(name) or _is_input(name))
+        if descriptions[number] and (not split.prefix or name in numbered or _is_point(name) or _is_input(name))
     }
     counts = Counter((_is_input(names[number]) and _code(text)) or divide(text).prefix for number, text in mute.items())
     repeated = {_pattern(prefix) for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)}
     known = {prefix for prefix in counts if _pattern(prefix) in repeated}
     if sum(counts[prefix] for prefix in known) < _LEAST_DESCRIBED * len(mute):
-        return {}
+        known = _lettered(mute.values())
+        if sum(_longest(text.strip(), known) != "" for text in mute.values()) < _LEAST_DESCRIBED * len(mute):
+            return {}
     machines = {number: _longest(text.strip(), known) for number, text in mute.items()}
     # Where all that have one have the same, those without are of it too.
     only = next(iter(known)) if len(known) == 1 else ""
@@ -97,6 +104,30 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
         if machines.get(number) or (only and (not split.prefix or _is_point(name) or _is_input(name)))
     }
+
+
+def _tag_numbers(names: Sequence[str]) -> set[str]:
+    """Names that begin with the number of a tag that no other tags have, or one: ``21MS4509.PVFL`` is no machine."""
+    found = {name: match[0] for name in names if (match := _TAG_NUMBER.match(name)) is not None}
+    counts = Counter(found.values())
+    return {name for name, number in found.items() if counts[number] <= _MOST_OF_A_TAG}
+
+
+def _lettered(texts: Iterable[str]) -> set[str]:
+    """Machines that descriptions name by a letter, as ``ID FAN A`` and ``ID FAN B`` in ``ID FAN A MTR DE BRG TEMP``.
+
+    Not where only currents and voltages follow: A is then a phase.
+    """
+    quantities: dict[str, set[str]] = {}
+    for text in map(str.strip, texts):
+        prefix = divide(text).prefix
+        letter = _LETTER.match(text, len(prefix)) if prefix and text.startswith(prefix) else None
+        if letter is not None and words_of(prefix)[-1].equipment:
+            rest = words_of(text[letter.end() :])
+            said = {sense.aspects.get("quantity", "") for word in rest if not word.letter for sense in word.senses}
+            quantities.setdefault(text[: letter.end()], set()).update(said - {""})
+    several = any(said - _ELECTRICAL and len(said) > 1 for said in quantities.values())
+    return set(quantities) if several else set()
 
 
 def _longest(text: str, prefixes: set[str]) -> str:

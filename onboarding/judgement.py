@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from onboarding.behaviour import outside, raw_range
 from onboarding.items import THRESHOLD, Candidate, Item
@@ -17,6 +18,8 @@ _LEAST_CANDIDATE = 0.04
 _NOT_A_SIGNAL = 0.95
 _UNKNOWN = 0.0
 _CODE = 2
+_BRIEF = 4
+_ABOUT = frozenset({"about", "state", "mode"})
 _OF_THE_MOTOR = frozenset({"bearing", "winding", "motor"})
 
 
@@ -68,9 +71,22 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
         if doubtful and all(_is_doubtful(denied, named=named) for denied in best.denied):
             question = f"{'; '.join(best.says)}, but {'; '.join(best.against)}: is it {best.signal.name_en}?"
             return Judged(_asked(blank, question, best), 0.25)
+        alone = None if best.denied & lexicon().elsewhere_said else _by_name(seen, template, fitting)
+        if alone is not None:
+            against = f"in the description {'; '.join(best.against)}"
+            said = f"the name says {alone.signal.name_en}, but {against}: which is right?"
+            return Judged(_asked(blank, said, alone), 0.25)
         reason = f"no signal of {template.name_en}: {'; '.join(best.against)}"
         return Judged(replace(blank, confidence=0.9, reason=reason), 0.0)
     return _said(tag, blank, seen, found)
+
+
+def _by_name(seen: Evidence, template: Template, fitting: Fitting) -> Fit | None:
+    """The signal that name and unit say without the description; None where they do not say it all."""
+    alone = next(iter(fitting(replace(seen, described=()), template)), None)
+    if alone is None or not alone.used or alone.against or alone.confidence < THRESHOLD:
+        return None
+    return alone
 
 
 def _elsewhere(seen: Evidence, best: Fit) -> str:
@@ -119,7 +135,7 @@ def _said(tag: Tag, blank: Item, seen: Evidence, found: Sequence[Fit]) -> Judged
 
 def _asked(blank: Item, question: str, fit: Fit) -> Item:
     candidate = Candidate(fit.signal.key, fit.conversion.factor, fit.conversion.offset, 0.5)
-    return replace(blank, confidence=0.5, reason=question, ask=True, candidates=(candidate,))
+    return replace(blank, signal=None, confidence=0.5, reason=question, ask=True, candidates=(candidate,))
 
 
 def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: Template, fitting: Fitting) -> Judged:
@@ -144,6 +160,10 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
             return replace(judged, item=replace(judged.item, reason=reason))
         said = f"{refusal.reason}, but may be short for something in the description: is it {best.signal.name_en}?"
         return Judged(_asked(blank, said, best), 0.25)
+    complete = best is not None and bool(best.used) and not best.missing and not best.against
+    if best is not None and complete and _is_weak(refusal, seen):
+        judged = _said(tag, blank, seen, fitting(seen, template))
+        return judged if judged.item.ask or _begins_a_name(refusal, seen) else _in_doubt(judged, refusal, best)
     running = next((signal for signal in template.signals if signal.kind == "bool"), None)
     by_bit = refusal.role == "status_word" and best is not None and best.signal is running and not seen.unit.written
     if best is not None and plain and refusal.role == "state" and best.signal.kind != "bool":
@@ -153,6 +173,24 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
         question = f"{refusal.reason}, or is it {running.name_en}?"
         return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)
     return Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal.reason), 0.0)
+
+
+def _is_weak(refusal: Refusal, seen: Evidence) -> bool:
+    """Whether only a short word of the description refuses, which may be short for anything: ``ID`` of an ``ID fan``."""
+    named = any(word.text == refusal.word for word in seen.leaf)
+    return refusal.role in _ABOUT and not named and 0 < len(refusal.word) <= _BRIEF
+
+
+def _begins_a_name(refusal: Refusal, seen: Evidence) -> bool:
+    """Whether what says something about a tag stands before a machine's word, as the ID of ``ID fan`` does."""
+    return refusal.role == "about" and any(
+        one.text == refusal.word and following.equipment for one, following in pairwise(seen.described)
+    )
+
+
+def _in_doubt(judged: Judged, refusal: Refusal, best: Fit) -> Judged:
+    question = f"{judged.item.reason}; but {refusal.reason}: is it {best.signal.name_en}?"
+    return replace(judged, item=_asked(judged.item, question, best), weight=0.25)
 
 
 def _is_spelled_out(word: str, described: Sequence[Fit], best: Fit) -> bool:
@@ -175,7 +213,7 @@ def _is_doubtful(denied: str, *, named: bool) -> bool:
 def _is_of_machine(seen: Evidence) -> bool:
     """Whether a state may be that of the whole machine."""
     whole = any(word.equipment or word.may_say("part", "motor") for word in seen.words)
-    return whole and not seen.unit.written
+    return whole and not seen.unit.code.strip("1")
 
 
 def _nothing_fits(blank: Item, seen: Evidence, template: Template) -> Item:

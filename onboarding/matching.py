@@ -8,6 +8,7 @@ from itertools import pairwise
 from onboarding.inputs import electrical_input
 from onboarding.lexicon import Sense, aspects_of, fold, lexicon
 from onboarding.names import Word, normalized, unit_at_end, words_of
+from onboarding.scaling import scaled
 from onboarding.tags import Tag
 from plant import Conversion, ConversionError, SignalType, Template, conversion
 
@@ -130,6 +131,13 @@ def _unit_and_text(tag: Tag) -> tuple[SourceUnit, str]:
     if known.code == "%" and lexicon().share.search(tag.description):
         rest = lexicon().share.sub(" ", tag.description)
         return replace(known, doubt="it is a share of the nameplate's value: how large is that?"), rest
+    factor = scaled(tag.description)
+    if factor is not None and factor.unit and not tag.unit:
+        return SourceUnit(factor.said, factor.unit, factor.factor), factor.text
+    if factor is not None and known.factor == 1.0:
+        return replace(known, doubt=f"the description says {factor.said.strip()}: what is the factor?"), factor.text
+    if factor is not None:
+        return known, factor.text
     return known, tag.description
 
 
@@ -267,12 +275,18 @@ def _weigh(
         meanings = [meaning for meaning in meanings if not meaning.startswith("quantity:")]
     if not meanings or any(meaning in words.soft for meaning in meanings):
         return
+    if word.digits and "phase" not in wanted and all(meaning.startswith(("phase:", "number:")) for meaning in meanings):
+        return  # 12 of a group address 3/1/12 is no phase of a speed
     mine = {f"{aspect}:{value}" for aspect, value in wanted.items()}
     splits = word.letter and _splits(word, wanted, strength)
     if not splits and any(set(words.goes_with.get(meaning, ())) & mine for meaning in meanings):
         return
-    if word.letter and fold(unit.written) == word.text:
+    if word.letter and word.text == fold(unit.written).partition("*")[0]:
         found.confidence *= _LETTER_AGAINST  # MotorCurrent_A in A: more likely the unit than a phase
+        return
+    if splits and described:
+        found.near.append(word.text)  # A of 100 mV/A: a letter in a sentence may be anything
+        found.confidence *= _NEAR
         return
     if word.letter and not splits:
         if not (word.digits and strength):
