@@ -29,12 +29,14 @@ class Placed:
     leaf: the words that say what is measured
     named: whether the name says the machine
     doubt: word of the machine's name that says what is measured, so that it may be none of its name
+    path: the part of the name that stands for the machine, with its folders; empty where none does
     """
 
     machine: str
     leaf: tuple[Word, ...]
     named: bool
     doubt: str = ""
+    path: str = ""
 
 
 def place(
@@ -55,7 +57,7 @@ def place(
             found = _of_loop(loops[name])
         else:
             machine = keys[split.prefix] if split.prefix else default
-            found = Placed(machine, split.leaf, bool(split.prefix), split.doubt)
+            found = Placed(machine, split.leaf, bool(split.prefix), split.doubt, split.prefix)
         placed.append(replace(found, leaf=(*found.leaf, *_attribute(name))))
     return placed
 

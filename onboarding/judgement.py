@@ -176,7 +176,7 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
 
 
 def _is_weak(refusal: Refusal, seen: Evidence) -> bool:
-    """Whether only a short word of the description refuses, which may be short for anything: ``ID`` of an ``ID fan``."""
+    """Whether only a short word of the description refuses, which may mean anything: ``ID`` of an ``ID fan``."""
     named = any(word.text == refusal.word for word in seen.leaf)
     return refusal.role in _ABOUT and not named and 0 < len(refusal.word) <= _BRIEF
 
