@@ -68,6 +68,10 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
         places = all(denied.removeprefix("said ").startswith("end:") for denied in best.denied)
         doubtful = bool(best.used) and (bool(seen.unit.written) or places) and not best.wrong_unit
         named = any(word.text in best.used for word in seen.leaf)
+        elsewhere_too = best.denied & (lexicon().elsewhere | lexicon().elsewhere_said)
+        if best.used and not elsewhere_too and not best.wrong_unit and _are_brief(best.denying):
+            question = f"{'; '.join(best.says)}, but {'; '.join(best.against)}: is it {best.signal.name_en}?"
+            return Judged(_asked(blank, question, best), 0.25)
         if doubtful and all(_is_doubtful(denied, named=named) for denied in best.denied):
             question = f"{'; '.join(best.says)}, but {'; '.join(best.against)}: is it {best.signal.name_en}?"
             return Judged(_asked(blank, question, best), 0.25)
@@ -79,6 +83,11 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
         reason = f"no signal of {template.name_en}: {'; '.join(best.against)}"
         return Judged(replace(blank, confidence=0.9, reason=reason), 0.0)
     return _said(tag, blank, seen, found)
+
+
+def _are_brief(words: set[str]) -> bool:
+    """Whether all have but two letters, and may be short for anything."""
+    return bool(words) and all(len(word) == _CODE and word.isascii() and word.isalpha() for word in words)
 
 
 def _by_name(seen: Evidence, template: Template, fitting: Fitting) -> Fit | None:
@@ -273,7 +282,7 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
         return f"no unit is given, and {best.signal.name_en} has many: in which one is it?"
     if best.near:
         return f"'{best.near[0]}' is not quite {best.signal.name_en}: is it meant?"
-    unknown = _unknown(seen) if best.signal.kind == "bool" else ""
+    unknown = _unknown(seen) if best.signal.kind == "bool" or not seen.unit.written else ""
     if unknown:
         return f"what '{unknown}' means is not known: is it {best.signal.name_en}?"
     other = _other_part(seen, best)

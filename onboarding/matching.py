@@ -73,6 +73,7 @@ class Fit:
     against: words that say something else
     near: words that say something similar
     denied: what the words against it are about; ``said`` before it where only the description has them
+    denying: the words against it
     """
 
     signal: SignalType
@@ -85,6 +86,7 @@ class Fit:
     near: list[str] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
     wrong_unit: bool = False
+    denying: set[str] = field(default_factory=set)
 
 
 def source_unit(text: str) -> SourceUnit:
@@ -300,6 +302,7 @@ def _weigh(
         found.confidence *= _NEAR
         return
     found.against.append(f"'{word.text}' says {_said(*meanings[0].split(':', 1))}")
+    found.denying.add(word.text)
     found.denied.add(f"said {meanings[0]}" if described else meanings[0])
     found.confidence *= _AGAINST
 
