@@ -8,6 +8,7 @@ from onboarding.behaviour import outside, raw_range
 from onboarding.items import THRESHOLD, Candidate, Item
 from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, Fit, SourceUnit, fits, profile
+from onboarding.names import Word
 from onboarding.refusal import Refusal, is_short_for, refusal_of
 from onboarding.tags import Tag
 from plant import Conversion, ConversionError, Template, conversion
@@ -150,6 +151,10 @@ def _asked(blank: Item, question: str, fit: Fit) -> Item:
 def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: Template, fitting: Fitting) -> Judged:
     """No signal; asked where only the description says so, or where a state may be that the machine runs."""
     best = next(iter(fitting(seen, template)), None)
+    complete = best is not None and bool(best.used) and not best.missing and not best.against
+    if best is not None and complete and _is_weak(refusal, seen):
+        judged = _said(tag, blank, seen, fitting(seen, template))
+        return judged if judged.item.ask or _begins_a_name(refusal, seen) else _in_doubt(judged, refusal, best)
     plain = best is not None and not best.missing and not best.against and all(word.senses for word in seen.leaf)
     if best is not None and plain and refusal_of(seen.leaf, seen, best) is None:
         alone = fitting(replace(seen, described=()), template)
@@ -169,10 +174,6 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
             return replace(judged, item=replace(judged.item, reason=reason))
         said = f"{refusal.reason}, but may be short for something in the description: is it {best.signal.name_en}?"
         return Judged(_asked(blank, said, best), 0.25)
-    complete = best is not None and bool(best.used) and not best.missing and not best.against
-    if best is not None and complete and _is_weak(refusal, seen):
-        judged = _said(tag, blank, seen, fitting(seen, template))
-        return judged if judged.item.ask or _begins_a_name(refusal, seen) else _in_doubt(judged, refusal, best)
     running = next((signal for signal in template.signals if signal.kind == "bool"), None)
     by_bit = refusal.role == "status_word" and best is not None and best.signal is running and not seen.unit.written
     if best is not None and plain and refusal.role == "state" and best.signal.kind != "bool":
@@ -181,13 +182,22 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
     if running is not None and (by_bit or (refusal.role == "state" and _is_of_machine(seen))):
         question = f"{refusal.reason}, or is it {running.name_en}?"
         return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)
+    if running is not None and refusal.role == "state" and best is None and not seen.unit.code:
+        unknown = _unknown(replace(seen, described=()))
+        if unknown and seen.data_type in {"", "bool"}:
+            question = f"{refusal.reason}, but what '{unknown}' means is not known: is it {running.name_en}?"
+            return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)
     return Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal.reason), 0.0)
 
 
 def _is_weak(refusal: Refusal, seen: Evidence) -> bool:
-    """Whether only a short word of the description refuses, which may mean anything: ``ID`` of an ``ID fan``."""
-    named = any(word.text == refusal.word for word in seen.leaf)
+    """Whether but a short word of the description, or a piece of one, refuses: ``ID`` of ``ID fan`` or ``IDFB``."""
+    named = any(word.text == refusal.word and not _is_piece(word, seen.leaf) for word in seen.leaf)
     return refusal.role in _ABOUT and not named and 0 < len(refusal.word) <= _BRIEF
+
+
+def _is_piece(word: Word, leaf: Sequence[Word]) -> bool:
+    return any(other.start == word.end or other.end == word.start for other in leaf if other is not word)
 
 
 def _begins_a_name(refusal: Refusal, seen: Evidence) -> bool:

@@ -102,7 +102,7 @@ def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
     description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {description} "))
     described = tuple(
         word
-        for word in _behind_machine(words_of(description))
+        for word in _behind_machine(words_of(description), leaf)
         if not (word.text in stop and description[word.start : word.end].islower()) and not _is_scrap(description, word)
     )
     return _without_whereabouts(Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type))
@@ -143,11 +143,16 @@ def _unit_and_text(tag: Tag) -> tuple[SourceUnit, str]:
     return known, tag.description
 
 
-def _behind_machine(words: Sequence[Word]) -> Sequence[Word]:
-    """Words of a description without the machine's name before them: ``Condenser water pump 1 motor temperature``."""
+def _behind_machine(words: Sequence[Word], leaf: Sequence[Word]) -> Sequence[Word]:
+    """Words of a description without the machine's name before them: ``Condenser water pump 1 motor temperature``.
+
+    A letter is the machine's where the phase is said elsewhere: ``ID fan B current phase A``.
+    """
     for number, (word, following) in enumerate(pairwise(words)):
         rest = words[number + 2 :]
-        named = word.equipment and not word.senses and following.digits
+        lettered = following.letter and word.text not in lexicon().places
+        lettered = lettered and any(other.may_say("phase") for other in (*rest, *leaf))
+        named = word.equipment and not word.senses and (following.digits or lettered)
         if named and any(other.may_say("quantity") and not other.letter for other in rest):
             return rest
     return words
