@@ -53,8 +53,8 @@ def test_numbers_of_a_group_address_are_no_phases_of_what_has_none() -> None:
         "current L1 *10",
         "current L1 /10",
         "current L1, factor 0.01",
-        "电流, 倍率: 10",
-        "Strom, Faktor 0,1",
+        "A相电流, 倍率: 10",
+        "Strom L1, Faktor 0,1",
     ],
 )
 def test_a_factor_of_a_description_is_asked_about(description: str) -> None:
@@ -136,12 +136,10 @@ def test_what_may_be_a_part_of_a_machine_is_asked(tags: list[Tag], answers: list
 
 
 def test_an_end_of_what_is_driven_is_asked() -> None:
-    tags = [
-        Tag("Mill 2/Motor/DE VEL", "mm/s"),
-        Tag("Mill 2/Motor/NDE VEL", "mm/s"),
-        Tag("Mill 2/Pinion/DE VEL", "mm/s"),
-    ]
-    assert _answers(*tags)[2] != "vibration_velocity_de"
+    mill = "\\Concentrator\\Ball Mill 2\\"
+    motor = [Tag(rf"{mill}Motor\MTR {end} H VEL", "in/s", "Velocity RMS") for end in ("DE", "NDE")]
+    pinion = Tag(rf"{mill}Pinion\PIN IB H VEL", "in/s", "Velocity RMS")
+    assert _answers(*motor, pinion) == ["vibration_velocity_de", "vibration_velocity_nde", "ask"]
 
 
 def test_machines_called_alike_are_of_one_kind() -> None:
