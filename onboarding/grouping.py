@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from onboarding.division import Split, divide
@@ -16,6 +16,8 @@ _LEAST_DESCRIBED = 0.5
 _NUMBER = re.compile(r"\d+[A-Z]?(?![a-z])")
 _TAG_NUMBER = re.compile(r"\d{0,4}[-_ ]?[A-Z]{2,5}[-_ ]?\d{3,5}[A-Z]?(?=\.|$)")
 _MOST_OF_A_TAG = 2
+_ENDING = re.compile(r"(?:^|\s)(?P<word>[^\W\d_]{3,}) ?(?P<number>\d{1,3}[A-Z]?)\s*$")
+_MOST_DESCRIBED = 0.8
 _LETTER = re.compile(r" [A-H](?= )")
 _ELECTRICAL = frozenset({"current", "voltage"})
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
@@ -73,14 +75,17 @@ def _attribute(name: str) -> Iterator[Word]:
 
 
 def without_machine(description: str, machine: str) -> str:
-    """A description without the machine's name that it begins with, whose letter says no phase: ``K-2301B current``.
+    """A description without the machine's name that it begins or ends with, whose letter or number says no phase.
 
     >>> without_machine("K-2301B motor current", "K-2301B")
     ' motor current'
     """
     following = description[len(machine) : len(machine) + 1]
     begins = _key(description[: len(machine)]) == machine and not (following.isascii() and following.isalnum())
-    return description[len(machine) :] if begins else description
+    if begins:
+        return description[len(machine) :]
+    ends = machine != "" and _key(description[-len(machine) :]).lower() == machine.lower()
+    return description[: -len(machine)] if ends else description
 
 
 def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequence[str]) -> dict[int, str]:
@@ -97,7 +102,7 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
     if sum(counts[prefix] for prefix in known) < _LEAST_DESCRIBED * len(mute):
         known = _lettered(mute.values())
         if sum(_longest(text.strip(), known) != "" for text in mute.values()) < _LEAST_DESCRIBED * len(mute):
-            return {}
+            return _described_last(mute)
     machines = {number: _longest(text.strip(), known) for number, text in mute.items()}
     # Where all that have one have the same, those without are of it too.
     only = next(iter(known)) if len(known) == 1 else ""
@@ -106,6 +111,28 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
         if machines.get(number) or (only and (not split.prefix or _is_point(name) or _is_input(name)))
     }
+
+
+def _described_last(mute: Mapping[int, str]) -> dict[int, str]:
+    """Machines that descriptions end with, as ``raffineur 2`` in ``courant ph1 moteur raffineur 2``, or shortened."""
+    found = {number: match for number, text in mute.items() if (match := _ENDING.search(text)) is not None}
+    ends = {
+        number: match for number, match in found.items() if not any(word.senses for word in words_of(match["word"]))
+    }
+    counts = Counter((match["word"].lower(), match["number"]) for match in ends.values())
+    if len(ends) < _MOST_DESCRIBED * len(mute) or len(ends) < _LEAST_FUNCTIONS:
+        return {}
+    machines = {}
+    for number, match in ends.items():
+        word = match["word"].lower()
+        longer = [
+            one for one, its in counts if its == match["number"] and (one.startswith(word) or word.startswith(one))
+        ]
+        whole = max(longer, key=lambda one: counts[one, match["number"]])
+        spelled = next(one["word"] for one in ends.values() if one["word"].lower() == whole)
+        machines[number] = _key(f"{spelled} {match['number']}")
+    several = Counter(machines.values())
+    return {number: machine for number, machine in machines.items() if several[machine] >= _LEAST_FUNCTIONS}
 
 
 def _tag_numbers(names: Sequence[str]) -> set[str]:

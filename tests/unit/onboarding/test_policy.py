@@ -100,6 +100,18 @@ def test_a_letter_may_name_the_machine_and_is_then_no_phase() -> None:
     assert [_answer(item) for item in items] == one * 2
 
 
+def test_a_description_may_end_with_the_machine_also_shortened() -> None:
+    tags = [
+        Tag("II2201A.PV", "A", "COURANT PH1 MOTEUR RAFFINEUR 2"),
+        Tag("II2201B.PV", "A", "COURANT PH2 MOTEUR RAFFINEUR 2"),
+        Tag("EI2202.PV", "kV", "TENSION U12 MOTEUR RAFFINEUR 2"),
+        Tag("TI2205.PV", "degC", "TEMP PALIER COTE ACCOUPLEMENT MOTEUR RAFF 2"),
+    ]
+    items = propose(tags)
+    assert {item.machine for item in items} == {"RAFFINEUR_2"}
+    assert [_answer(item) for item in items] == ["current_u", "current_v", "voltage_uv", "bearing_temperature_de"]
+
+
 def test_letters_behind_which_only_currents_stand_are_phases() -> None:
     tags = [Tag(f"21II460{number}", "A", f"FAN {letter} CURRENT") for number, letter in enumerate("ABC")]
     assert {item.machine for item in propose(tags)}.isdisjoint({"FAN_A", "FAN_B", "FAN_C"})
