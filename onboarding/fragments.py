@@ -6,8 +6,7 @@ from dataclasses import replace
 
 from onboarding.division import SEPARATORS
 from onboarding.items import Item
-from onboarding.lexicon import lexicon
-from onboarding.matching import profile
+from onboarding.matching import Evidence, profile
 from onboarding.names import words_of
 from plant import template_library
 
@@ -15,7 +14,7 @@ _DRIVEN = frozenset({"part:driven", "part:gearbox"})
 _PLACES = ("phase", "end")
 
 
-def asked_if_fragment(items: Sequence[Item], paths: Sequence[str]) -> list[Item]:
+def asked_if_fragment(seen: Sequence[Evidence], items: Sequence[Item], paths: Sequence[str]) -> list[Item]:
     """Items of a list; asked about is what one other tag would have to confirm, and none does.
 
     The only signal of a machine, where that stands in the path of a machine that lacks it (``CR01`` and ``CR01_E300``),
@@ -31,7 +30,7 @@ def asked_if_fragment(items: Sequence[Item], paths: Sequence[str]) -> list[Item]
     known = {item.machine: (path, item.template) for item, path in zip(items, paths, strict=True)}
     plain = {template for machine, (_, template) in known.items() if len(signals.get(machine, ())) > 1}
     result = []
-    for item, path in zip(items, paths, strict=True):
+    for one, item, path in zip(seen, items, paths, strict=True):
         reason = ""
         if item.signal is not None:
             others = {
@@ -46,7 +45,7 @@ def asked_if_fragment(items: Sequence[Item], paths: Sequence[str]) -> list[Item]
                 reason = _alike(item, path, others)
             if lone and not reason and plain and item.template not in plain:
                 reason = "alone it says what kind of machine that is, and the list is of another: is it?"
-            reason = reason or _driven(item, path)
+            reason = reason or ("" if one.of_motor else _driven(item, path))
         result.append(_asked(item, reason) if reason else item)
     return result
 
@@ -76,12 +75,11 @@ def _driven(item: Item, path: str) -> str:
     if "end" not in _meant(item.template, item.signal):
         return ""
     words = words_of(re.split(r"[./\\:|>!]+", path)[-1])
-    if any(word.may_say("part", "motor") for word in words):
-        return ""
-    driven = lexicon().elsewhere & _DRIVEN
+    if any(word.digits or word.may_say("part", "motor") for word in words):
+        return ""  # PMP04 has a motor
     for word in words:
         meant = {f"{aspect}:{value}" for sense in word.senses for aspect, value in sense.aspects.items()}
-        if meant & driven:
+        if meant & _DRIVEN:
             return f"'{word.text}' in {item.machine} is what a motor drives: is it the motor's?"
     return ""
 

@@ -84,8 +84,10 @@ def without_machine(description: str, machine: str) -> str:
     begins = _key(description[: len(machine)]) == machine and not (following.isascii() and following.isalnum())
     if begins:
         return description[len(machine) :]
-    ends = machine != "" and _key(description[-len(machine) :]).lower() == machine.lower()
-    return description[: -len(machine)] if ends else description
+    rest, end = description[: -len(machine)], description[-len(machine) :]
+    # Not the L1 of a machine that is called so.
+    ends = rest.endswith(" ") and len(words_of(end)[0].text) > 2 and _key(end).lower() == machine.lower()
+    return rest if ends else description
 
 
 def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequence[str]) -> dict[int, str]:

@@ -232,7 +232,7 @@ def _is_doubtful(denied: str, *, named: bool) -> bool:
 def _is_of_machine(seen: Evidence) -> bool:
     """Whether a state may be that of the whole machine."""
     whole = any(word.equipment or word.may_say("part", "motor") for word in seen.words)
-    return whole and not seen.unit.code.strip("1")
+    return whole and seen.unit.code in {"", "1"}
 
 
 def _nothing_fits(blank: Item, seen: Evidence, template: Template) -> Item:

@@ -47,7 +47,7 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
                 answer = _of_either(answer, library[choice.template], rival, library[choice.rival])
             items[number] = _doubted(answer, placed[number].doubt)
     result = asked_if_lone(evidence, [item for item in items if item is not None])
-    return asked_if_scattered(asked_if_fragment(result, [where.path for where in placed]))
+    return asked_if_scattered(asked_if_fragment(evidence, result, [where.path for where in placed]))
 
 
 def _of_either(item: Item, template: Template, other: Item, rival: Template) -> Item:

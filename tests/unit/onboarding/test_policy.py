@@ -1,6 +1,8 @@
 """One witness against several refuses nothing, and one witness alone decides nothing: it is asked."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from onboarding import Item, Tag, propose
 from onboarding.scaling import scaled
@@ -51,7 +53,8 @@ def test_numbers_of_a_group_address_are_no_phases_of_what_has_none() -> None:
     [
         "current L1 x0.1",
         "current L1 *10",
-        "current L1 /10",
+        "current L1, W/10",
+        "current L1 1/10 A",
         "current L1, factor 0.01",
         "A相电流, 倍率: 10",
         "Strom L1, Faktor 0,1",
@@ -61,9 +64,29 @@ def test_a_factor_of_a_description_is_asked_about(description: str) -> None:
     assert _answers(Tag("M1.Current_L1", "A", description)) == ["ask"]
 
 
-@pytest.mark.parametrize("description", ["current L1", "CT 100/5 A", "power factor 0.85", "feeder 10, L1", "M1/10L1"])
+@pytest.mark.parametrize(
+    "description",
+    [
+        "current L1",
+        "CT 100/5 A",
+        "power factor 0.85",
+        "feeder 10, L1",
+        "M1/10L1",
+        "cable 3 x 10 mm2",
+        "CT 100/10 A",
+        "rev 2023/10",
+    ],
+)
 def test_what_is_no_factor(description: str) -> None:
     assert scaled(description) is None
+
+
+@given(st.text(), st.sampled_from(["V", "A", "kW", "Hz"]), st.integers(1, 6))
+def test_a_weight_anywhere_is_one_in_its_power_of_ten(before: str, unit: str, power: int) -> None:
+    found = scaled(f"{before} weight: {unit}*{10**power}")
+    assert found is not None
+    if found.unit:
+        assert (found.unit, found.factor) == (unit, pytest.approx(10**-power))
 
 
 def test_the_weight_of_a_value_is_its_factor() -> None:
@@ -158,3 +181,12 @@ def test_machines_called_alike_are_of_one_kind() -> None:
     first = [Tag(f"CWP-2A.I_L{phase}", "A") for phase in (1, 2, 3)]
     items = propose([*first, Tag("CWP-2A.Speed", "rpm"), Tag("CWP-2B.Speed", "rpm"), Tag("CWP-2B.Vibration", "mm/s")])
     assert {item.template for item in items} == {"motor"}
+
+
+def test_a_machine_that_is_called_like_a_phase_leaves_the_phase_in_the_description() -> None:
+    tags = [Tag(f"L{phase}.Amps", "A", f"current L{phase}") for phase in (1, 2, 3)]
+    assert "-" not in _answers(*tags)
+
+
+def test_a_pumps_own_motor_has_ends() -> None:
+    assert _answers(Tag("PMP04.MotorBrgTempDE", "degC"), Tag("PMP04.BrgTempNDE", "degC"))[0] == "bearing_temperature_de"
