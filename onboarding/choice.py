@@ -1,11 +1,13 @@
 """Which template a machine is of: what its tags say for each, and what the rest of the list says."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from onboarding.judgement import Judged
 from plant import template_library
 
+_NUMBER = re.compile(r"\d+[A-Z]?(?![a-z])")
 _FOREIGN = 0.5
 _HARDLY = 0.2
 _WHOLE_LIST = 0.05
@@ -37,6 +39,7 @@ def chosen(judged: Mapping[str, Sequence[Judged]], machines: Mapping[str, Sequen
         # A drive's current and voltage make no pump set where its power makes it a motor.
         better = (other for other in said if not _own(judged, first, other, numbers))
         best[machine] = next((other for other in better if _own(judged, other, first, numbers)), first)
+    _as_alike(best, judged, machines, weights)
     known = {
         best[machine]
         for machine, numbers in machines.items()
@@ -46,6 +49,23 @@ def chosen(judged: Mapping[str, Sequence[Judged]], machines: Mapping[str, Sequen
         machine: Choice(best[machine], _rival(judged, best[machine], known, numbers))
         for machine, numbers in machines.items()
     }
+
+
+def _as_alike(
+    best: dict[str, str],
+    judged: Mapping[str, Sequence[Judged]],
+    machines: Mapping[str, Sequence[int]],
+    weights: Mapping[str, Sequence[float]],
+) -> None:
+    """A machine is of the template of one called alike that says more, unless its own tags are no use for that."""
+    alike: dict[str, list[str]] = {}
+    for machine in machines:
+        alike.setdefault(_NUMBER.sub("#", machine), []).append(machine)
+    for group in alike.values():
+        fullest = max(group, key=lambda machine: sum(weights[best[machine]][number] for number in machines[machine]))
+        for machine in group:
+            if not _own(judged, best[machine], best[fullest], machines[machine]):
+                best[machine] = best[fullest]
 
 
 def _rival(judged: Mapping[str, Sequence[Judged]], best: str, known: set[str], numbers: Sequence[int]) -> str:

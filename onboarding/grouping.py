@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from onboarding.division import Split, divide
@@ -14,6 +14,12 @@ DEFAULT_MACHINE = "machine-1"
 _LEAST_FUNCTIONS = 3
 _LEAST_DESCRIBED = 0.5
 _NUMBER = re.compile(r"\d+[A-Z]?(?![a-z])")
+_TAG_NUMBER = re.compile(r"\d{0,4}[-_ ]?[A-Z]{2,5}[-_ ]?\d{3,5}[A-Z]?(?=\.|$)")
+_MOST_OF_A_TAG = 2
+_ENDING = re.compile(r"(?:^|\s)(?P<word>[^\W\d_]{3,}) ?(?P<number>\d{1,3}[A-Z]?)\s*$")
+_MOST_DESCRIBED = 0.8
+_LETTER = re.compile(r" [A-H](?= )")
+_ELECTRICAL = frozenset({"current", "voltage"})
 _PATH_SEPARATOR = re.compile(r"[./\\:|>!]+")
 
 
@@ -25,12 +31,14 @@ class Placed:
     leaf: the words that say what is measured
     named: whether the name says the machine
     doubt: word of the machine's name that says what is measured, so that it may be none of its name
+    path: the part of the name that stands for the machine, with its folders; empty where none does
     """
 
     machine: str
     leaf: tuple[Word, ...]
     named: bool
     doubt: str = ""
+    path: str = ""
 
 
 def place(
@@ -51,7 +59,7 @@ def place(
             found = _of_loop(loops[name])
         else:
             machine = keys[split.prefix] if split.prefix else default
-            found = Placed(machine, split.leaf, bool(split.prefix), split.doubt)
+            found = Placed(machine, split.leaf, bool(split.prefix), split.doubt, split.prefix)
         placed.append(replace(found, leaf=(*found.leaf, *_attribute(name))))
     return placed
 
@@ -67,28 +75,36 @@ def _attribute(name: str) -> Iterator[Word]:
 
 
 def without_machine(description: str, machine: str) -> str:
-    """A description without the machine's name that it begins with, whose letter says no phase: ``K-2301B current``.
+    """A description without the machine's name that it begins or ends with, whose letter or number says no phase.
 
     >>> without_machine("K-2301B motor current", "K-2301B")
     ' motor current'
     """
     following = description[len(machine) : len(machine) + 1]
     begins = _key(description[: len(machine)]) == machine and not (following.isascii() and following.isalnum())
-    return description[len(machine) :] if begins else description
+    if begins:
+        return description[len(machine) :]
+    rest, end = description[: -len(machine)], description[-len(machine) :]
+    # Not the L1 of a machine that is called so.
+    ends = rest.endswith(" ") and len(words_of(end)[0].text) > 2 and _key(end).lower() == machine.lower()
+    return rest if ends else description
 
 
 def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequence[str]) -> dict[int, str]:
     """Machines of measuring points and of nameless tags whose descriptions begin with them: ``P-2101 flow``."""
+    numbered = _tag_numbers(names)
     mute = {
         number: normalized(descriptions[number])
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
-        if descriptions[number] and (not split.prefix or _is_point(name) or _is_input(name))
+        if descriptions[number] and (not split.prefix or name in numbered or _is_point(name) or _is_input(name))
     }
     counts = Counter((_is_input(names[number]) and _code(text)) or divide(text).prefix for number, text in mute.items())
     repeated = {_pattern(prefix) for prefix, count in counts.items() if count > 1 and re.search(r"\d", prefix)}
     known = {prefix for prefix in counts if _pattern(prefix) in repeated}
     if sum(counts[prefix] for prefix in known) < _LEAST_DESCRIBED * len(mute):
-        return {}
+        known = _lettered(mute.values())
+        if sum(_longest(text.strip(), known) != "" for text in mute.values()) < _LEAST_DESCRIBED * len(mute):
+            return _described_last(mute)
     machines = {number: _longest(text.strip(), known) for number, text in mute.items()}
     # Where all that have one have the same, those without are of it too.
     only = next(iter(known)) if len(known) == 1 else ""
@@ -97,6 +113,52 @@ def _described(names: Sequence[str], splits: Sequence[Split], descriptions: Sequ
         for number, (name, split) in enumerate(zip(names, splits, strict=True))
         if machines.get(number) or (only and (not split.prefix or _is_point(name) or _is_input(name)))
     }
+
+
+def _described_last(mute: Mapping[int, str]) -> dict[int, str]:
+    """Machines that descriptions end with, as ``raffineur 2`` in ``courant ph1 moteur raffineur 2``, or shortened."""
+    found = {number: match for number, text in mute.items() if (match := _ENDING.search(text)) is not None}
+    ends = {
+        number: match for number, match in found.items() if not any(word.senses for word in words_of(match["word"]))
+    }
+    counts = Counter((match["word"].lower(), match["number"]) for match in ends.values())
+    if len(ends) < _MOST_DESCRIBED * len(mute) or len(ends) < _LEAST_FUNCTIONS:
+        return {}
+    machines = {}
+    for number, match in ends.items():
+        word = match["word"].lower()
+        longer = [
+            one for one, its in counts if its == match["number"] and (one.startswith(word) or word.startswith(one))
+        ]
+        whole = max(longer, key=lambda one: counts[one, match["number"]])
+        spelled = next(one["word"] for one in ends.values() if one["word"].lower() == whole)
+        machines[number] = _key(f"{spelled} {match['number']}")
+    several = Counter(machines.values())
+    return {number: machine for number, machine in machines.items() if several[machine] >= _LEAST_FUNCTIONS}
+
+
+def _tag_numbers(names: Sequence[str]) -> set[str]:
+    """Names that begin with the number of a tag that no other tags have, or one: ``21MS4509.PVFL`` is no machine."""
+    found = {name: match[0] for name in names if (match := _TAG_NUMBER.match(name)) is not None}
+    counts = Counter(found.values())
+    return {name for name, number in found.items() if counts[number] <= _MOST_OF_A_TAG}
+
+
+def _lettered(texts: Iterable[str]) -> set[str]:
+    """Machines that descriptions name by a letter, as ``ID FAN A`` and ``ID FAN B`` in ``ID FAN A MTR DE BRG TEMP``.
+
+    Not where only currents and voltages follow: A is then a phase.
+    """
+    quantities: dict[str, set[str]] = {}
+    for text in map(str.strip, texts):
+        prefix = divide(text).prefix
+        letter = _LETTER.match(text, len(prefix)) if prefix and text.startswith(prefix) else None
+        if letter is not None and words_of(prefix)[-1].equipment:
+            rest = words_of(text[letter.end() :])
+            said = {sense.aspects.get("quantity", "") for word in rest if not word.letter for sense in word.senses}
+            quantities.setdefault(text[: letter.end()], set()).update(said - {""})
+    several = any(said - _ELECTRICAL and len(said) > 1 for said in quantities.values())
+    return set(quantities) if several else set()
 
 
 def _longest(text: str, prefixes: set[str]) -> str:

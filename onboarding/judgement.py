@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from onboarding.behaviour import outside, raw_range
 from onboarding.items import THRESHOLD, Candidate, Item
 from onboarding.lexicon import lexicon
 from onboarding.matching import Evidence, Fit, SourceUnit, fits, profile
+from onboarding.names import Word
 from onboarding.refusal import Refusal, is_short_for, refusal_of
 from onboarding.tags import Tag
 from plant import Conversion, ConversionError, Template, conversion
@@ -17,6 +19,8 @@ _LEAST_CANDIDATE = 0.04
 _NOT_A_SIGNAL = 0.95
 _UNKNOWN = 0.0
 _CODE = 2
+_BRIEF = 4
+_ABOUT = frozenset({"about", "state", "mode"})
 _OF_THE_MOTOR = frozenset({"bearing", "winding", "motor"})
 
 
@@ -65,12 +69,34 @@ def judge(tag: Tag, seen: Evidence, machine: str, template: Template, fitting: F
         places = all(denied.removeprefix("said ").startswith("end:") for denied in best.denied)
         doubtful = bool(best.used) and (bool(seen.unit.written) or places) and not best.wrong_unit
         named = any(word.text in best.used for word in seen.leaf)
+        elsewhere_too = best.denied & (lexicon().elsewhere | lexicon().elsewhere_said)
+        if best.used and not elsewhere_too and not best.wrong_unit and _are_brief(best.denying):
+            question = f"{'; '.join(best.says)}, but {'; '.join(best.against)}: is it {best.signal.name_en}?"
+            return Judged(_asked(blank, question, best), 0.25)
         if doubtful and all(_is_doubtful(denied, named=named) for denied in best.denied):
             question = f"{'; '.join(best.says)}, but {'; '.join(best.against)}: is it {best.signal.name_en}?"
             return Judged(_asked(blank, question, best), 0.25)
+        alone = None if best.denied & lexicon().elsewhere_said else _by_name(seen, template, fitting)
+        if alone is not None:
+            against = f"in the description {'; '.join(best.against)}"
+            said = f"the name says {alone.signal.name_en}, but {against}: which is right?"
+            return Judged(_asked(blank, said, alone), 0.25)
         reason = f"no signal of {template.name_en}: {'; '.join(best.against)}"
         return Judged(replace(blank, confidence=0.9, reason=reason), 0.0)
     return _said(tag, blank, seen, found)
+
+
+def _are_brief(words: set[str]) -> bool:
+    """Whether all have but two letters, and may be short for anything."""
+    return bool(words) and all(len(word) == _CODE and word.isascii() and word.isalpha() for word in words)
+
+
+def _by_name(seen: Evidence, template: Template, fitting: Fitting) -> Fit | None:
+    """The signal that name and unit say without the description; None where they do not say it all."""
+    alone = next(iter(fitting(replace(seen, described=()), template)), None)
+    if alone is None or not alone.used or alone.against or alone.confidence < THRESHOLD:
+        return None
+    return alone
 
 
 def _elsewhere(seen: Evidence, best: Fit) -> str:
@@ -119,12 +145,16 @@ def _said(tag: Tag, blank: Item, seen: Evidence, found: Sequence[Fit]) -> Judged
 
 def _asked(blank: Item, question: str, fit: Fit) -> Item:
     candidate = Candidate(fit.signal.key, fit.conversion.factor, fit.conversion.offset, 0.5)
-    return replace(blank, confidence=0.5, reason=question, ask=True, candidates=(candidate,))
+    return replace(blank, signal=None, confidence=0.5, reason=question, ask=True, candidates=(candidate,))
 
 
 def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: Template, fitting: Fitting) -> Judged:
     """No signal; asked where only the description says so, or where a state may be that the machine runs."""
     best = next(iter(fitting(seen, template)), None)
+    complete = best is not None and bool(best.used) and not best.missing and not best.against
+    if best is not None and complete and _is_weak(refusal, seen):
+        judged = _said(tag, blank, seen, fitting(seen, template))
+        return judged if judged.item.ask or _begins_a_name(refusal, seen) else _in_doubt(judged, refusal, best)
     plain = best is not None and not best.missing and not best.against and all(word.senses for word in seen.leaf)
     if best is not None and plain and refusal_of(seen.leaf, seen, best) is None:
         alone = fitting(replace(seen, described=()), template)
@@ -152,7 +182,34 @@ def _refused(tag: Tag, blank: Item, refusal: Refusal, seen: Evidence, template: 
     if running is not None and (by_bit or (refusal.role == "state" and _is_of_machine(seen))):
         question = f"{refusal.reason}, or is it {running.name_en}?"
         return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)
+    if running is not None and refusal.role == "state" and best is None and not seen.unit.code:
+        unknown = _unknown(replace(seen, described=()))
+        if unknown and seen.data_type in {"", "bool"}:
+            question = f"{refusal.reason}, but what '{unknown}' means is not known: is it {running.name_en}?"
+            return Judged(_asked(blank, question, Fit(running, 0.5, Conversion())), 0.0)
     return Judged(replace(blank, confidence=_NOT_A_SIGNAL, reason=refusal.reason), 0.0)
+
+
+def _is_weak(refusal: Refusal, seen: Evidence) -> bool:
+    """Whether but a short word of the description, or a piece of one, refuses: ``ID`` of ``ID fan`` or ``IDFB``."""
+    named = any(word.text == refusal.word and not _is_piece(word, seen.leaf) for word in seen.leaf)
+    return refusal.role in _ABOUT and not named and 0 < len(refusal.word) <= _BRIEF
+
+
+def _is_piece(word: Word, leaf: Sequence[Word]) -> bool:
+    return any(other.start == word.end or other.end == word.start for other in leaf if other is not word)
+
+
+def _begins_a_name(refusal: Refusal, seen: Evidence) -> bool:
+    """Whether what says something about a tag stands before a machine's word, as the ID of ``ID fan`` does."""
+    return refusal.role == "about" and any(
+        one.text == refusal.word and following.equipment for one, following in pairwise(seen.described)
+    )
+
+
+def _in_doubt(judged: Judged, refusal: Refusal, best: Fit) -> Judged:
+    question = f"{judged.item.reason}; but {refusal.reason}: is it {best.signal.name_en}?"
+    return replace(judged, item=_asked(judged.item, question, best), weight=0.25)
 
 
 def _is_spelled_out(word: str, described: Sequence[Fit], best: Fit) -> bool:
@@ -175,7 +232,7 @@ def _is_doubtful(denied: str, *, named: bool) -> bool:
 def _is_of_machine(seen: Evidence) -> bool:
     """Whether a state may be that of the whole machine."""
     whole = any(word.equipment or word.may_say("part", "motor") for word in seen.words)
-    return whole and not seen.unit.written
+    return whole and seen.unit.code in {"", "1"}
 
 
 def _nothing_fits(blank: Item, seen: Evidence, template: Template) -> Item:
@@ -235,7 +292,7 @@ def _question(tag: Tag, seen: Evidence, best: Fit, found: Sequence[Fit]) -> str:
         return f"no unit is given, and {best.signal.name_en} has many: in which one is it?"
     if best.near:
         return f"'{best.near[0]}' is not quite {best.signal.name_en}: is it meant?"
-    unknown = _unknown(seen) if best.signal.kind == "bool" else ""
+    unknown = _unknown(seen) if best.signal.kind == "bool" or not seen.unit.written else ""
     if unknown:
         return f"what '{unknown}' means is not known: is it {best.signal.name_en}?"
     other = _other_part(seen, best)

@@ -64,6 +64,7 @@ class _Evidence(_Document):
     stop_words: tuple[str, ...]
     rating: str
     share: str
+    scaling: str
     colours: _Colours
     stands_for: tuple[_StandIn, ...] = ()
     near: tuple[_Near, ...] = ()
@@ -232,6 +233,7 @@ class Lexicon:
         self.stop_words = frozenset(map(fold, words.evidence.stop_words))
         self.rating = re.compile(words.evidence.rating)
         self.share = re.compile(words.evidence.share)
+        self.scaling = re.compile(words.evidence.scaling)
         self.roles = words.roles
         self.attributes = frozenset(map(fold, words.grouping.attributes))
         self.attribute_roles = words.grouping.attribute_roles
@@ -253,6 +255,7 @@ class Lexicon:
         motor = (fold(name) for name in words.meanings["part:motor"])
         self.motor = tuple(name for name in motor if len(name) > 2 or not name.isascii())
         self.elsewhere = frozenset(words.evidence.elsewhere)
+        self.elsewhere_said = frozenset(f"said {meaning}" for meaning in self.elsewhere)
         self.soft = frozenset(words.evidence.soft)
         self.colours_sign = frozenset(map(fold, words.evidence.colours.sign))
         self.colours_third = frozenset(map(fold, words.evidence.colours.third))

@@ -8,6 +8,7 @@ from itertools import pairwise
 from onboarding.inputs import electrical_input
 from onboarding.lexicon import Sense, aspects_of, fold, lexicon
 from onboarding.names import Word, normalized, unit_at_end, words_of
+from onboarding.scaling import scaled
 from onboarding.tags import Tag
 from plant import Conversion, ConversionError, SignalType, Template, conversion
 
@@ -72,6 +73,7 @@ class Fit:
     against: words that say something else
     near: words that say something similar
     denied: what the words against it are about; ``said`` before it where only the description has them
+    denying: the words against it
     """
 
     signal: SignalType
@@ -84,6 +86,7 @@ class Fit:
     near: list[str] = field(default_factory=list)
     denied: set[str] = field(default_factory=set)
     wrong_unit: bool = False
+    denying: set[str] = field(default_factory=set)
 
 
 def source_unit(text: str) -> SourceUnit:
@@ -99,7 +102,7 @@ def evidence_of(tag: Tag, leaf: Sequence[Word]) -> Evidence:
     description = lexicon().rating.sub(" ", lexicon().parameter.sub("", f" {description} "))
     described = tuple(
         word
-        for word in _behind_machine(words_of(description))
+        for word in _behind_machine(words_of(description), leaf)
         if not (word.text in stop and description[word.start : word.end].islower()) and not _is_scrap(description, word)
     )
     return _without_whereabouts(Evidence(tuple(_without_codes(leaf)), described, known, tag.data_type))
@@ -130,14 +133,26 @@ def _unit_and_text(tag: Tag) -> tuple[SourceUnit, str]:
     if known.code == "%" and lexicon().share.search(tag.description):
         rest = lexicon().share.sub(" ", tag.description)
         return replace(known, doubt="it is a share of the nameplate's value: how large is that?"), rest
+    factor = scaled(tag.description)
+    if factor is not None and factor.unit and not tag.unit:
+        return SourceUnit(factor.said, factor.unit, factor.factor), factor.text
+    if factor is not None and known.factor == 1.0:
+        return replace(known, doubt=f"the description says {factor.said.strip()}: what is the factor?"), factor.text
+    if factor is not None:
+        return known, factor.text
     return known, tag.description
 
 
-def _behind_machine(words: Sequence[Word]) -> Sequence[Word]:
-    """Words of a description without the machine's name before them: ``Condenser water pump 1 motor temperature``."""
+def _behind_machine(words: Sequence[Word], leaf: Sequence[Word]) -> Sequence[Word]:
+    """Words of a description without the machine's name before them: ``Condenser water pump 1 motor temperature``.
+
+    A letter is the machine's where the phase is said elsewhere: ``ID fan B current phase A``.
+    """
     for number, (word, following) in enumerate(pairwise(words)):
         rest = words[number + 2 :]
-        named = word.equipment and not word.senses and following.digits
+        lettered = following.letter and word.text not in lexicon().places
+        lettered = lettered and any(other.may_say("phase") for other in (*rest, *leaf))
+        named = word.equipment and not word.senses and (following.digits or lettered)
         if named and any(other.may_say("quantity") and not other.letter for other in rest):
             return rest
     return words
@@ -267,12 +282,18 @@ def _weigh(
         meanings = [meaning for meaning in meanings if not meaning.startswith("quantity:")]
     if not meanings or any(meaning in words.soft for meaning in meanings):
         return
+    if word.digits and "phase" not in wanted and all(meaning.startswith(("phase:", "number:")) for meaning in meanings):
+        return  # 12 of a group address 3/1/12 is no phase of a speed
     mine = {f"{aspect}:{value}" for aspect, value in wanted.items()}
     splits = word.letter and _splits(word, wanted, strength)
     if not splits and any(set(words.goes_with.get(meaning, ())) & mine for meaning in meanings):
         return
-    if word.letter and fold(unit.written) == word.text:
+    if word.letter and word.text == fold(unit.written).partition("*")[0]:
         found.confidence *= _LETTER_AGAINST  # MotorCurrent_A in A: more likely the unit than a phase
+        return
+    if splits and described:
+        found.near.append(word.text)  # A of 100 mV/A: a letter in a sentence may be anything
+        found.confidence *= _NEAR
         return
     if word.letter and not splits:
         if not (word.digits and strength):
@@ -286,6 +307,7 @@ def _weigh(
         found.confidence *= _NEAR
         return
     found.against.append(f"'{word.text}' says {_said(*meanings[0].split(':', 1))}")
+    found.denying.add(word.text)
     found.denied.add(f"said {meanings[0]}" if described else meanings[0])
     found.confidence *= _AGAINST
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from onboarding.choice import chosen
+from onboarding.fragments import asked_if_fragment
 from onboarding.grouping import DEFAULT_MACHINE, Placed, place, without_machine
 from onboarding.indices import with_phases
 from onboarding.items import Item
@@ -45,7 +46,8 @@ def propose(tags: Sequence[Tag], machine: str = DEFAULT_MACHINE) -> list[Item]:
                 rival = judged[choice.rival][number].item
                 answer = _of_either(answer, library[choice.template], rival, library[choice.rival])
             items[number] = _doubted(answer, placed[number].doubt)
-    return asked_if_scattered(asked_if_lone(evidence, [item for item in items if item is not None]))
+    result = asked_if_lone(evidence, [item for item in items if item is not None])
+    return asked_if_scattered(asked_if_fragment(evidence, result, [where.path for where in placed]))
 
 
 def _of_either(item: Item, template: Template, other: Item, rival: Template) -> Item:

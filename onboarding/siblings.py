@@ -16,6 +16,7 @@ _ELSEWHERE = 0.15
 _BY_UNIT_ALONE = 0.75
 _NOT_RUNNING = 0.75
 _LEAST_KNOWN = 2
+_PLAIN = frozenset({"1", "bool"})
 _PHASES = {
     "voltage": (
         ("voltage_uv", "voltage_vw", "voltage_wu"),
@@ -39,6 +40,7 @@ def settled(siblings: Sequence[Sibling], template: Template) -> list[Item]:
     items = [sibling.judged.item for sibling in siblings]
     items = _asked_together([sibling.tag for sibling in siblings], items, template)
     items = _taken_by_unit(siblings, items, template)
+    items = _asked_without_unit(siblings, items, template)
     items = told_elsewhere([sibling.seen for sibling in siblings], items, template)
     items = _told_apart(siblings, items)
     return _without_second_running(siblings, items, template)
@@ -91,6 +93,31 @@ def _taken_by_unit(siblings: Sequence[Sibling], items: Sequence[Item], template:
                 ask=False,
                 reason=f"the only tag in {sibling.seen.unit.written}: {signals[0].name_en}",
             )
+    return result
+
+
+def _asked_without_unit(siblings: Sequence[Sibling], items: Sequence[Item], template: Template) -> list[Item]:
+    """A tag without a unit is a question where those of the other signals of its machine have one."""
+    units = {signal.key: signal.unit for signal in template.signals}
+    bare = [
+        number
+        for number, (sibling, item) in enumerate(zip(siblings, items, strict=True))
+        if item.signal is not None
+        and not sibling.seen.unit.written
+        and units[item.signal] not in _PLAIN
+        and not any(word.text in lexicon().unit_in_names for word in sibling.seen.leaf if not word.letter)
+    ]
+    written = sum(
+        item.signal is not None and sibling.seen.unit.written != ""
+        for sibling, item in zip(siblings, items, strict=True)
+    )
+    if len(bare) > written or written < _LEAST_KNOWN:
+        return list(items)
+    result = list(items)
+    for number in bare:
+        item = items[number]
+        reason = f"{item.reason}; but the machine's other tags say their units: in which one is it?"
+        result[number] = replace(item, signal=None, ask=True, confidence=min(item.confidence, 0.5), reason=reason)
     return result
 
 
