@@ -165,6 +165,8 @@ class Spool:
             os.ftruncate(self._file, self._written)
         except OSError as problem:
             log.warning("spool_tail_not_cut", segment=self._number, reason=str(problem))
+        if self._written <= len(HEADER):
+            self._begun = self._number  # nothing has come into it: it is tried again, or a full disk fills with names
         os.close(self._file)
         self._file = None
 

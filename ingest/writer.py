@@ -219,7 +219,9 @@ class Writer:
             reader = self._readers[lane]
             began = reader.place
             records = reader.take(self._rows)
-            if records:
+            # Also where it has gone on to a newer segment and found nothing there: the one before can go only once that
+            # is noted, and on a full disk nothing can come before it goes.
+            if records or reader.place.segment != began.segment:
                 self._next_lane = (self._next_lane + step + 1) % len(mine)
                 return _Portion.of(lane, began, reader.place, records)
         return None

@@ -6,6 +6,7 @@ it. What is sent twice by that is one reading in the historian, by its key (sign
 """
 
 import asyncio
+import errno
 import threading
 import time
 from collections import deque
@@ -173,8 +174,10 @@ class Forwarder:
 
     def _prepare(self) -> _Portion | None:
         """The next stretch of the spool; None where nothing waits. Called in a thread."""
+        began = self._reader.place
         records = self._reader.take(self._settings.batch_readings)
-        if not records:
+        # A newer segment with nothing in it yet is worth noting: the one before can go then, and makes room.
+        if not records and self._reader.place.segment == began.segment:
             return None
         readings = sum(len(record.batch) for record in records)
         return _Portion(self._messages.of(records), readings, self._reader.place)
@@ -225,7 +228,15 @@ class Forwarder:
         """The place first, then what lies before it may go."""
         with self._saving:
             safe = self._safe
-            self._memory.save({"segment": safe.segment, "byte_offset": safe.byte_offset, "dropped": self._dropped})
+            place = {"segment": safe.segment, "byte_offset": safe.byte_offset, "dropped": self._dropped}
+            try:
+                self._memory.save(place)
+            except OSError as problem:
+                if problem.errno != errno.ENOSPC:
+                    raise
+                # The note needs room that only what lies before it can make; that was taken, noted or not.
+                self._reader.drop_finished(safe)
+                self._memory.save(place)
             self._saved, self._saved_at = safe, time.monotonic()
             self._reader.drop_finished(safe)
 

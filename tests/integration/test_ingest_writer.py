@@ -66,6 +66,23 @@ async def _stored(database: Database) -> list[tuple[int, float]]:
     return [row["value"] for row in rows]
 
 
+async def test_a_segment_goes_though_nothing_fits_behind_it(database: Database, tmp_path: Path) -> None:
+    """On a full disk there is room for the name of the next segment, and for no byte in it."""
+    await _tenant(database)
+    async with Spool.open(tmp_path, "lane") as spool:
+        await spool.put(_batch(0, 90))
+    writer = Writer(database, tmp_path, tenant_id=1)
+    await writer.drain()
+    (written,) = (tmp_path / "lane").glob("*.spool")
+    following = written.with_name(f"{int(written.stem) + 1:016d}.spool")
+    following.touch()
+    await writer.drain()
+    assert list((tmp_path / "lane").glob("*.spool")) == [following]
+    async with database.connection() as connection:
+        assert (await load_positions(connection))["lane"].segment == int(following.stem)
+        assert await connection.fetchval("select count(*) from reading") == 90
+
+
 async def test_repeats_and_overlaps_are_stored_once(database: Database, tmp_path: Path) -> None:
     await _tenant(database)
     async with Spool.open(tmp_path, "a") as spool:

@@ -175,6 +175,28 @@ async def test_write_error_promises_nothing_and_goes_on_later(tmp_path: Path, mo
     assert [record.batch.times.tolist() for record in records] == [[1]]
 
 
+async def test_a_full_disk_is_not_filled_with_empty_segments(tmp_path: Path, monkeypatch):
+    real, refused = os.write, []
+
+    def write(handle, data):
+        if len(refused) < 20 and len(data) > len(HEADER):
+            refused.append(1)
+            raise OSError(28, "No space left on device")
+        return real(handle, data)
+
+    monkeypatch.setattr("ingest.spool._RETRY_S", 0.001)
+    async with Spool.open(tmp_path, "mqtt") as spool:
+        await spool.put(batch_of([(1, 1, 1.0, 0)]))
+        refused.clear()
+        monkeypatch.setattr("ingest.spool.os.write", write)
+        await spool.put(batch_of([(2, 1, 2.0, 0)]))
+    assert len(refused) == 20
+    directory = lane_directory(tmp_path, "mqtt")
+    assert len(segment_numbers(directory)) == 2
+    records = LaneReader(directory, Place(0, 0)).take(10)
+    assert [record.batch.values.tolist() for record in records] == [[1.0], [2.0]]
+
+
 async def test_status_counts_what_is_behind_the_position(tmp_path: Path):
     async with Spool.open(tmp_path, "a") as spool:
         await spool.put(Batch.of_lists([1, 2], [1, 1], [1.0, 1.0], [0, 0]))
