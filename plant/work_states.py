@@ -64,7 +64,7 @@ class _Machine(BaseModel):
 
 @cache
 def _machine() -> _Machine:
-    (path,) = documents("work")
+    (path,) = documents("work_orders")
     return read_document(path, _Machine, WorkStateError)
 
 
